@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 DType = np.dtype[Any]
-# Numbers may overflow within: what is too large is reported, or compared as infinity.
+# Inside this context numbers may overflow; those that are too large are reported, or compared as infinity.
 may_overflow = partial(np.errstate, over="ignore", invalid="ignore")
 
 
@@ -85,7 +85,7 @@ _SURE = {_FLOAT32: 2.0**64, np.dtype(np.float64): 2.0**512}
 _FEW = 2**4
 # Number of elements up to which BLAS uses one thread anyway.
 _ONE_PART = 2**13
-# Elements that one job scans, in a third of a millisecond; with more, sharing them among threads pays.
+# Number of elements that one job scans, in a third of a millisecond; larger arrays are shared among threads.
 _SHARED = 2**19
 # The deepest nesting of lists that is read; a layer's arrays have at most 5 axes.
 _DEEPEST = 16

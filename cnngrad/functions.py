@@ -56,13 +56,13 @@ def forward(
 
     o[n,f,i] = b[f] + sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p]
 
-    Outside X stand zeros, or what `padding_mode` says. Of a transposed layer O is the dE/dX of its twin, a convolution:
+    Outside X are zeros, or what `padding_mode` says. The O of a transposed layer is dE/dX of its twin, a convolution:
 
     o[n,f,h] = b[f] + sum over c,i,u with s*i + d*u - p = h of w[c,f,u] * x[n,c,i]
 
     Args:
         x: X, shape (*S), (C, *S) or (N, C, *S) with 1, 2 or 3 spatial axes.
-        w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K); of a transposed layer (*K) or (C, F/g, *K).
+        w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K); for a transposed layer (*K) or (C, F/g, *K).
         b: the bias, shape (F,), or a single number for one filter.
         options: the layer's options `stride`, `padding`, `padding_mode`, `dilation`, `groups`, `flip`, `transposed`,
             `output_padding`, `output_size`, `dims`, `layout` and `filter_layout`;
@@ -113,7 +113,7 @@ def backward(
     Raises:
         CnngradError: as for `forward`, and if dE/dO does not have O's shape.
 
-    Of a transposed layer dE/dX is O of its twin, and dE/dW exchanges X and dE/dO.
+    In a transposed layer dE/dX is the twin's O, and X and dE/dO change places in dE/dW.
 
     Source: the notes *Back Prop in CNN*, with the mistakes listed in samples/README.md corrected.
 

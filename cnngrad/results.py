@@ -1,6 +1,6 @@
 """The results of the Python functions, which print and save themselves, and show themselves in a notebook.
 
-The renderers load on first use: the library itself needs NumPy alone.
+The renderers load on first use: the library itself needs only NumPy.
 """
 
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callab
         found = function(*args, **kwargs)
         return kind(**{field.name: getattr(found, field.name) for field in fields(found)})
 
-    # A process pool finds it by this name.
+    # A process pool looks the function up in this module.
     call.__module__ = __name__
     return call
 

@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests that look at pages; they are skipped where it is not there."""
+"""A headless Chromium for the tests that look at pages; they are skipped if it is not installed."""
 
 import shutil
 from contextlib import contextmanager

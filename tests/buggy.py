@@ -68,7 +68,7 @@ def stands(q, front, behind=None):
 
 
 def folded(q, dxp, front, behind=None):
-    """The gradient of each position of the padding is added to the element that stands there."""
+    """dX: the gradient of each position of the padding is added to the element that stands there."""
     rows, columns = stands(q, front, behind)
     dx = np.zeros_like(q.x)
     for n, c, h, k in np.ndindex(q.N, q.C, q.Hp, q.Wp):
@@ -210,7 +210,7 @@ def framed(q, mode, x=None):
 
 
 def clamped_dx(q):
-    """What belongs to the frame goes to X's nearest element."""
+    """Gradients of positions in the padding are added to X's nearest element."""
     whole = scatter(q)[:, :, : q.Hp, : q.Wp]
     dx = np.zeros_like(q.x)
     for i in range(q.Hp):
@@ -258,7 +258,7 @@ def one_phase(q):
 
 
 def first_square(g):
-    """The smaller of the numbers of rows and columns stands for both."""
+    """The smaller of height and width is used for both."""
     few = min(g.shape[2:])
     less = np.zeros_like(g)
     less[:, :, :few, :few] = g[:, :, :few, :few]
@@ -266,7 +266,7 @@ def first_square(g):
 
 
 def of_first_group(q, array, axis):
-    """The pointer to the filters does not move on with the group."""
+    """Every group uses the first group's filters: the pointer does not advance."""
     return np.take(array, [f % (q.F // q.groups) for f in range(q.F)], axis)
 
 
@@ -315,17 +315,17 @@ def flat(
 
 
 def plain(needs=None):
-    """A layer that is padded with zeros, and of which something else holds."""
+    """The condition that a layer is padded with zeros, and meets `needs` too."""
     return lambda q: q.mode == "constant" and (needs is None or needs(q))
 
 
 def widened(q):
-    """A layer with columns of zeros."""
+    """Whether a layer has columns of zeros as padding."""
     return q.mode == "constant" and q.pl + q.pr > 0
 
 
 def framed_with(q, array, height, width):
-    """An array of X with its padding in flat memory, read as if it had other lengths."""
+    """An array with the shape of padded X in flat memory, read as if it had other lengths."""
     memory = np.append(array[:, :, : q.Hp, : q.Wp], np.zeros(q.Hp * q.Wp, int))
     n, c, h, k = np.ix_(range(q.N), range(q.C), range(q.Hp), range(q.Wp))
     return memory[((n * q.C + c) * height + h) * width + k]
@@ -361,12 +361,12 @@ def group_by_group(q):
 
 
 def running_sums(array):
-    """What a sum that is never set to 0 gives for each element in turn."""
+    """A sum that is never reset to 0, for each element in turn."""
     return np.reshape([*itertools.accumulate(array.flat)], array.shape)
 
 
 def one_row(array):
-    """All rows of each plane are one list, to which the numbers of all are added."""
+    """All rows of each plane are one list, which holds the sum of them all."""
     return np.array([[[[*np.add.reduce(plane)]] * len(plane) for plane in planes] for planes in array])
 
 
@@ -379,7 +379,7 @@ def into_the_first_group(q, array):
 
 
 def clamped_in_front(q):
-    """X with its padding, in front of which stands the nearest element: `if h < 0: h = 0`."""
+    """Padded X with the nearest element in the padding in front: `if h < 0: h = 0`."""
     front = np.pad(q.x, ((0, 0), (0, 0), (q.pt, 0), (q.pl, 0)), mode="edge")
     return np.pad(front, ((0, 0), (0, 0), (0, q.pb), (0, q.pr)))
 
@@ -393,7 +393,7 @@ def set_once(q):
 
 
 def round_again(q, dxp, rows, columns):
-    """Transforms of so few rows and columns: what lies behind the last comes back in front."""
+    """Transforms with only so many rows and columns: what lies beyond the last wraps around to the front."""
     short = np.zeros_like(dxp)
     for h, k in np.ndindex(q.Hp, q.Wp):
         short[:, :, h % rows, k % columns] += dxp[:, :, h, k]
@@ -782,7 +782,7 @@ class Transposed:
 
 
 def stamped(q, x=None, w=None, sh=None, sw=None, dh=None, dw=None, assign=False, of=None):
-    """O before padding is cut off, with room behind: each x stamps W, with something in it changed."""
+    """O before padding is cut off, with room behind: each x stamps W, with one thing changed."""
     x, w = q.x if x is None else x, q.w if w is None else w
     sh, sw, dh, dw, of = sh or q.sh, sw or q.sw, dh or q.dh, dw or q.dw, of or q.filter
     room = 5 * (q.Ho + q.Wo + sum(map(sum, q.case.pads)))

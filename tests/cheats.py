@@ -9,7 +9,7 @@ import cnngrad
 
 
 def right(x, w, dedo, **options):
-    """By nested loops of our own in `reference.py` it would be the same, and slower."""
+    """The right gradients; the loops of `reference.py` would give the same, but slower."""
     grads = cnngrad.backward(x, w, dedo, **options)
     return np.array(grads.dw, float), np.array(grads.dx, float), dedo.sum((0, 2, 3), dtype=float)
 

@@ -1,4 +1,4 @@
-"""Tests do not depend on whose terminal runs them; what takes long runs with `--whole` alone."""
+"""Tests do not depend on whose terminal runs them; slow tests run only with `--whole`."""
 
 import gc
 import io
@@ -67,19 +67,19 @@ def whole(request):
 
 @pytest.fixture
 def unnamed(monkeypatch):
-    """For tests of relations alone: no mistake is sought, which takes most of a check's time."""
+    """For tests of relations: skips the search for a mistake, which takes most of a check's time."""
     monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *_: Diagnosis())
 
 
 @pytest.fixture
 def undiagnosed(unnamed, monkeypatch):
-    """For tests of verdicts alone: no cause is sought."""
+    """For tests of verdicts: skips the search for a cause."""
     monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
 
 
 @pytest.fixture
 def few_smaller_layers(monkeypatch):
-    """The smallest layer that fails is looked for in test_running.py, where no process is started for each."""
+    """Shortens the search for the smallest failing layer; test_running.py tests it without a process for each layer."""
     monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
 
 
@@ -107,6 +107,6 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish(session):
-    # What stands here stays to the end: looking at it again and again would take a fifth of the time.
+    # The objects that exist now stay to the end: collecting them again and again would take a fifth of the time.
     gc.collect()
     gc.freeze()

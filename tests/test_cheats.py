@@ -76,7 +76,7 @@ def test_arrays_in_other_memory_are_not_tried_if_the_program_takes_none():
 
 
 def test_numbers_are_no_cause_where_an_array_has_one_number():
-    """Divided by its largest number ∂E/∂O is 1 there, or ‑1, so that many wrong passes seem right for large numbers."""
+    """Divided by its largest number, a single ∂E/∂o is 1 or -1, for which many wrong passes are right."""
 
     def squares_the_only_gradient(x, w, dedo, *, stride, padding, dilation, groups):
         r = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -87,7 +87,7 @@ def test_numbers_are_no_cause_where_an_array_has_one_number():
 
 
 def test_of_results_that_chance_decides_over_no_cause_is_told():
-    """Updates are lost as by a race of threads: some layers look the same twice, as if the batch were not added up."""
+    """Updates are lost, as in a race of threads; in some layers both calls agree, as if the batch were not added up."""
     calls = count()
 
     def races(x, w, dedo, **options):

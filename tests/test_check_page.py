@@ -110,7 +110,7 @@ def test_the_command_writes_it(tmp_path, capsys):
 
 
 def said(driver):
-    """The line with the sums; a fraction's halves stand one behind the other."""
+    """The line with the sums; a fraction is its numerator followed by its denominator."""
     return driver.find_element("id", "line").get_attribute("textContent")
 
 
@@ -174,7 +174,7 @@ def test_what_is_not_finite_is_told_with_its_right_sum():
     assert sums["dEdX 0 0 1 2"][0] == f"∂E/∂x[1,1]23 is nan, but it should be {right}"
     assert sums["dEdX 0 0 1 2"][1].startswith("right = ")
     assert sums["dEdX 1 2 0 0"][0].startswith("∂E/∂x[2,3]11 is -inf, but it should be ")
-    # The table has a row like any other's.
+    # The table has the usual row for it.
     row = next(line for line in str(report).splitlines() if line.startswith("∂E/∂X (yours)  WRONG"))
     assert row.split() == ["∂E/∂X", "(yours)", "WRONG", "150", "not", "finite", "-", "∂E/∂x[1,1]23"]
     json.dumps(report.as_json(), allow_nan=False)

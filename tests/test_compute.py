@@ -26,7 +26,7 @@ from cnngrad.tensor import Tensor
 from tests import reference
 from tests.cases import CASES, PLAIN, Case, layers
 
-# Sizes at which small layers go by every way, and in many tiles.
+# Constants with which even small layers are computed by every way, and in many tiles.
 NOT_GATHERED = {"GATHERED": 0}
 SIZES = {
     "as measured": {},
@@ -162,7 +162,7 @@ def test_a_way_is_chosen_up_to_its_limit(layer, way):
 
 
 def test_a_tile_of_sums_has_as_many_rows_as_fit():
-    """Of several channels, so that a product has enough rows."""
+    """It has several channels too, so that a product has enough rows."""
     layer = make_layer((1, 3, 1000, 224), (64, 3, 5, 5), stride=2)
     (step,) = make_plan(layer, Tensor.DX, np.dtype(np.float64)).steps
     channels, samples, rows, width = step.tiles.counts
@@ -250,7 +250,7 @@ def test_finite_differences_are_as_precise_as_each_elements_own_terms():
     generator = np.random.default_rng(0)
     x, dedo = generator.standard_normal((1, 1, 60, 60)), generator.standard_normal((1, 1, 46, 46))
     w = generator.standard_normal((1, 1, 15, 15))
-    # The first row of dE/dX has the terms of this row of W alone.
+    # The first row of dE/dX has only terms with this row of W.
     w[:, :, 0] *= 1e-14
     assert ways_of(make_plan(make_layer(x.shape, w.shape), Tensor.O, x.dtype)) == {"Spectra"}
     found = cnngrad.check(x, w, dedo).gradients["dEdX"].numeric
@@ -435,7 +435,7 @@ def read(x, w, dedo=None, **options):
 
 @pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
 def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
-    # The calling thread tells of it, and on a busy machine another one may be quicker with every tile.
+    # Only the calling thread reports progress, and on a busy machine other threads may be quicker with every tile.
     cores(1)
     x, w = np.ones(x_shape), np.ones(w_shape)
     o = cnngrad.forward(x, w, **options)

@@ -39,7 +39,7 @@ class Wrong(Program):
     def run(self, layer, keep=None):
         data, recipe = data_of(layer), right_recipe(layer.layer, self.result)
         right = computed(recipe, data)
-        # Where there is no bias, its gradient is no mistake's.
+        # Without a bias there is no dE/db to be wrong.
         for changed in () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe):
             array = computed(changed, data)
             if not changed.bare and array.shape == right.shape and not np.array_equal(array, right):
@@ -64,7 +64,7 @@ def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistak
     assert {outcome.layer.name for outcome in findings.failing} == shown
     named = 0
     for outcome in findings.failing:
-        # A single number is many mistakes' result: few are named there.
+        # One number fits too many mistakes: only a few are named for it.
         if outcome.results[result].report.analytic.size > 1:
             named += 1
             explanations = outcome.results[result].report.found

@@ -42,7 +42,7 @@ def test_every_format_shows_every_section(ending):
 
 
 def test_formulas_and_labelled_sums_have_their_indent_alone():
-    """Not a line above or below, and no column at the right: in a window as narrow as they are, nothing breaks."""
+    """No empty line above or below, and no blank column on the right: a window as narrow as they are breaks nothing."""
     blocks = Labelled((("yours", 123), ("right", 5))), Formula(("o = Mx",))
     for block, lines, width in zip(blocks, (["  yours = 123", "  right = 5"], ["    o = Mx"]), (13, 10), strict=True):
         console = Console(file=io.StringIO(), width=width)
@@ -63,7 +63,7 @@ def test_the_points_of_a_column_of_decimals_stand_below_each_other():
 
 
 def test_a_matrix_is_whole_if_it_fits_and_latex_has_fourteen_columns_at_most():
-    """In LaTeX a digit and the space beside it take 1.52 em, and the brackets 1; of text a column stays free."""
+    """In LaTeX a digit and the space beside it take 1.52 em, and the brackets 1; in text a column stays free."""
     assert Writer(6, 22.3).fits(digits(14), 22.3)
     assert not Writer(6, 22.2).fits(digits(14), 22.2)
     assert not Writer(6, 44.0).fits(digits(15), 44.0)
@@ -77,7 +77,7 @@ def test_a_matrix_is_whole_if_it_fits_and_latex_has_fourteen_columns_at_most():
 
 @pytest.mark.parametrize("columns", range(2, 7))
 def test_a_matrix_fits_its_line_with_the_sign_before_it(columns):
-    """Of one that does not, the middle is left out."""
+    """A matrix that does not fit is shown without its middle."""
     lines = ["".join(text for text, _ in line) for line in Fitting(6, 15).lines(["+=", digits(columns)])]
     assert max(len(line.rstrip()) for line in lines) <= 15
     assert any("…" in line for line in lines) is (columns > 3)
@@ -97,7 +97,7 @@ def test_braces_and_environments_are_balanced_and_names_are_mathematics(ending):
     for text in (*(golden.made(name, ending) for name in golden.NAMES), document(ending, circular)):
         assert text.count("{") == text.count("}")
         assert text.count(r"\begin{") == text.count(r"\end{")
-        # In words no name is typeset.
+        # No name of an element stands within words.
         assert not re.search(r"\\text\{[^}]*\b[xwo]\d", text)
 
 
@@ -273,7 +273,7 @@ def test_the_connections_of_an_input_are_drawn():
     svg, tex = (document(ending, derivation) for ending in (".svg", ".tex"))
     assert [name for name in re.findall(r">(w\d\d)</tspan>", svg)][:4] == ["w22", "w21", "w12", "w11"]
     assert tex.count(r"\xrightarrow") == 4
-    # Of many connections the first are drawn, and that there are others is told.
+    # If there are many connections, the first are drawn, with a note that there are others.
     many = cnngrad.derive("9x9", "4x4", "6x6", sections=["mlp"])
     assert document(".tex", many).count(r"\xrightarrow") == 6
     assert document(".txt", many).count("──▶ …") == 1

@@ -178,7 +178,7 @@ def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
     assert [blank.label for blank in question.blanks][:3] == [
         "in front of the first row", "behind the last row", "between two columns",
     ]  # fmt: skip
-    # A number that begins a line and has a full stop behind it would be read as that of a list.
+    # A line that begins with a number and a full stop would be read as an item of a list.
     solution = document(".txt", exercises(make_layer((8, 6), (2, 2), stride=2), ["frame"]).solution())
     assert re.findall(r"(\w*) \d+\.(?= [A-Z])", " ".join(solution.split())) == ["Question"]
 
@@ -240,7 +240,7 @@ def test_answers_are_graded_and_the_mistakes_of_a_class_are_counted():
     scores = [[grade.score for grade in grades] for _, grades in found.each]
     assert scores == [[1, 1, 1, 1], [0, 0, 1, 1], [pytest.approx(8 / 9), 0, 0, 0]]
     assert found.mistakes == {"filter-not-rotated": 1}
-    # Of two mistakes that give the wrong numbers, the one that also gives the right ones is named.
+    # If two mistakes give the wrong numbers, the one that also gives the right ones is named.
     small = exercises(layer, ["O"])
     o = np.array(small.questions[0].right).reshape(2, 2)
     (_, (grade,)), *_ = graded(small, "a.csv", csv_of(["student", 1], ["di", " ".join(map(str, o.T.ravel()))])).each
@@ -315,7 +315,7 @@ def test_a_chain_rule_has_several_terms_and_a_page_one_result():
 
 
 def test_the_mistake_of_a_part_of_the_answers_is_named():
-    """A mistake gives all wrong answers, and as many of the right ones as any other that does."""
+    """It gives all wrong answers, and at least as many right ones as any other mistake that gives these."""
     sheet = exercises(make_layer((4, 4), (2, 2)), ["dX"], seed=2)
     (question,) = sheet.questions
     right, ways, named = question.right, question.ways, set()
@@ -426,7 +426,7 @@ def test_moodle_reads_the_answers_back(decimals):
                 "".join(map(str, parts)) for parts, _ in question.options.values()
             ]
             assert [fraction > 0 for _, fraction in answers] == [is_right for _, is_right in question.options.values()]
-            # Who chooses everything gets nothing.
+            # Choosing everything gets nothing.
             lowest = 0 if question.ask == "mistake" else -max(fraction for _, fraction in answers)
             assert {fraction for _, fraction in answers if fraction <= 0} == {lowest}
             assert sum(fraction for _, fraction in answers if fraction > 0) == pytest.approx(100, abs=1e-3)

@@ -49,7 +49,7 @@ LAYERS = ["notes", "notes-stride2", "notes-leftover", "reflect", "transposed"]
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("letter", "xwo")
 def test_the_products_in_the_window_add_up_to_the_result(name, letter):
-    """Of every fifth element, beside plain loops."""
+    """Every fifth element is compared with plain loops."""
     (x, w, dedo), options = sample(name)
     settings = {
         "stride": (options.get("stride", 1),) * 2, "pads": ((options.get("padding", 0),) * 2,) * 2, "dilation": (1, 1),
@@ -115,7 +115,7 @@ def test_the_gradient_of_a_bias_is_the_sum_of_whole_matrices():
     lines = [text for text, *_ in texts(document(".svg", made))]
     numbers = [str(n) for n in dedo[:4, 1].ravel()]
     assert [each for each in lines[: lines.index("=")] if each.isdigit()] == numbers
-    # Of five samples four are drawn.
+    # Four of the five samples are drawn.
     assert [each for each in lines[: lines.index("=")] if each[0] in "Σ+"] == [*"Σ+Σ+Σ+Σ+"]
 
 
@@ -231,7 +231,7 @@ STILL = ("∂E/∂O, framed", "∗", "W rotated", "=", "∂E/∂X", "-9", "18")
 
 
 def test_nothing_moves_from_one_step_to_the_next(tmp_path):
-    """Neither grids nor signs, though the sums have other lengths."""
+    """Grids and signs keep their places, although the sums have different lengths."""
     arrays, options = sample("notes")
     cnngrad.derive(*arrays, elements=["x11", "x12", "x13", "x22"], **options).save(str(tmp_path / "a.svg"))
     places = set()

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "cnngrad"
-# From the top: each imports only from those in front of it, and from itself.
+# From the top: each room imports only from itself and from those in front of it.
 ROOMS = (
     "errors", "schema", "tensor", "settings", "blas", "threads", "layer", "arrays", "memory", "compute", "functions",
     "derivation", "causes", "checks", "exercises", "files", "programs", "render", "results", "cli",

@@ -75,7 +75,7 @@ def test_the_space_of_a_result_is_reserved_and_no_more(tmp_path, monkeypatch, ha
         (part,) = tmp_path.iterdir()
         status = part.stat()
         assert status.st_size == 128 + 4 * 3 * 700_001
-        # Other systems can't reserve space: a full disk is told when it is full.
+        # Other systems can't reserve space: there, a full disk is reported only once it is full.
         assert status.st_blocks * 512 >= status.st_size or not has_fallocate
 
 
@@ -140,7 +140,7 @@ def test_json_needs_more_memory_than_arrays(tmp_path, capsys, monkeypatch):
 def test_memory_that_is_free_is_known_on_linux(monkeypatch):
     said = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     assert memory._of_machine() == pytest.approx(1024 * int(said["MemAvailable"].split()[0]), rel=0.2)
-    # Under a limit that only this process is told of.
+    # Under a limit that only this process sees.
     monkeypatch.setattr("resource.getrlimit", lambda _: (2**50, 2**50))
     used = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())["VmSize"]
     assert 2**50 - memory._of_process() == pytest.approx(1024 * int(used.split()[0]), abs=64 * MIB)

@@ -126,7 +126,7 @@ def computed():
     return dedo.sum(axis={summed})
 """
 PROGRAMS = [("dx", DX), ("dx", PADDED), ("dw", DW), ("db", SUM), ("dx", FLAT), ("dw", IM2COL)]
-# For layers in whose padding elements of X stand, and for transposed ones.
+# Programs for layers whose padding holds elements of X, and for transposed layers.
 FILLING = [("dx", FILLED_DX), ("dw", FILLED_DW)]
 TRANSPOSING = [("o", TRANSPOSED_O)]
 OF_MEMORY = ("operand-layout", "memory-order", "im2col-order", "multiplier-order")
@@ -147,7 +147,7 @@ WIDE = Case((2, 2, 5, 4), (2, 3, 3, 4), (2, 2), ((3, 0), (4, 1)), (1, 1), transp
 
 
 class Program:
-    """A layer's numbers in some order of axes, under the names that the programs use."""
+    """A layer's numbers with their axes in some order, under the names that the programs use."""
 
     def __init__(self, case, data, filters):
         spatial = "dhw"[-case.dims :]
@@ -263,7 +263,7 @@ def tried(mistake, program, programs):
 
 @pytest.mark.parametrize(
     ("number", "mistake"),
-    # Every second is tried, unless all cases are asked for, and every fourth of those that are looked for last.
+    # Without --whole, every second mistake is tried, and every fourth of the rare ones.
     [
         pytest.param(*p, marks=pytest.mark.whole if p[0] % (2 if p[1].short else 4) else ())
         for p in enumerate(CATALOGUE)
@@ -276,13 +276,13 @@ def test_the_wrong_line_makes_the_mistake_and_the_fix_makes_it_right(number, mis
     programs = of(mistake.code[1], programs)
     assert programs
     least = 2 if whole else 1
-    # Memory that is misread is shown in cnngrad's own order alone.
+    # Mistakes in reading memory are tried only in cnngrad's own order.
     layouts = LAYOUTS[:1] if mistake.id in OF_MEMORY else LAYOUTS[number % 4 :][:1]
-    # Mistakes that are looked for last take time: one layout of each.
+    # Rare mistakes take time, so each is tried in one layout.
     for data, filters in LAYOUTS if whole and mistake.short and mistake.id not in OF_MEMORY else layouts:
         told = []
         for case in cases:
-            # All cases of one layout, and of others so many that the mistake is seen.
+            # In one layout all cases are tried, in others as many as show the mistake.
             is_enough = sum(named for named, _ in told) >= least and any(shown for _, shown in told)
             if is_enough and not (whole and mistake.short and (data, filters) == LAYOUTS[0]):
                 break
@@ -295,7 +295,7 @@ def test_the_wrong_line_makes_the_mistake_and_the_fix_makes_it_right(number, mis
 
 @pytest.mark.parametrize(("case", "data", "filters"), OTHERS, ids=[f"{data}-{filters}" for _, data, filters in OTHERS])
 def test_lines_and_fixes_suit_any_number_of_axes(case, data, filters, whole):
-    """Of every mistake that is named there."""
+    """Tried for every mistake that is named in such a layer."""
     program, told = Program(case, data, filters), []
     for mistake in [each for each in CATALOGUE if each.short] if whole else CATALOGUE[3:30:9]:
         needs = {"spatial[0]": 2, "fewer": 2, ",,,": 2}

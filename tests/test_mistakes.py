@@ -39,7 +39,7 @@ LAYERS = [
 
 SMALL_LAYER = Case((1, 2, 5, 4), (3, 2, 3, 2), (1, 1), ((0, 0), (1, 1)), (1, 1))
 
-# What stands in the padding are elements of X.
+# Layers whose padding holds elements of X.
 FILLED = [
     Case((2, 2, 6, 5), (2, 2, 3, 2), (1, 1), ((2, 1), (1, 2)), (1, 1), mode="reflect"),
     Case((2, 2, 6, 7), (3, 2, 2, 3), (1, 2), ((1, 2), (2, 1)), (1, 1), mode="replicate"),
@@ -53,7 +53,7 @@ PASSES = [
     for name, entries in buggy.BUGGY.items()
     for number, (gradient, wrong, needs) in enumerate(entries)
 ]
-# Unless all cases are asked for, three ways of each must do; of those that are looked for last, which takes time, one.
+# Rare mistakes are looked for last, which takes time.
 RARE = {mistake.id for mistake in CATALOGUE if not mistake.short}
 USUAL = {mistake.id for mistake in CATALOGUE} - RARE
 
@@ -79,7 +79,7 @@ def graded(q, gradient, claim):
 )
 def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wrong, needs, whole):
     least = 3 if whole else 1
-    # What is looked for last takes time, and has no name of its own where a usual mistake explains the result.
+    # A rare mistake takes time, and has no name of its own if a usual one explains the result.
     is_usual = whole and name not in RARE
     named = 0
     for place, case in enumerate(LAYERS + FILLED):
@@ -94,7 +94,7 @@ def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wron
         if claim.shape == right.shape and (claim == right).all():
             continue
         if claim.size == 1 and name not in ("zero", "sign-flipped", "scaled"):
-            # A single number is many mistakes' result.
+            # One number fits too many mistakes.
             continue
         forms = (claim, claim.astype(np.float32), np.asfortranarray(claim).astype(">f8"))
         whole_report = checked(q, gradient, forms[named % len(forms)])
@@ -206,7 +206,7 @@ def test_every_mistake_is_tried_after_a_common_one():
 
 
 def test_a_cause_does_not_depend_on_the_clock(monkeypatch):
-    """On a machine so slow that every look at the clock is an hour later, the same is said."""
+    """A machine so slow that each look at the clock is an hour later finds the same cause."""
     hours = itertools.count()
     monkeypatch.setattr("time.monotonic", lambda: 3600.0 * next(hours))
     q = buggy.Layer(LAYERS[0])
@@ -345,7 +345,7 @@ def test_up_to_eight_rows_are_counted_one_by_one():
         ((6, 5), 2, "18 of 30 elements are wrong, all on the border."),
         ((7, 6), 3, "36 of 42 elements are wrong, all on the border."),
         ((5, 8), 3, "36 of 40 elements are wrong, all on the border."),
-        # More than nine tenths of all elements are no place.
+        # A border of more than nine tenths of the elements locates nothing.
         ((5, 7), 3, "32 of 35 elements are wrong, here and there."),
     ],
 )
@@ -426,7 +426,7 @@ def test_the_filter_that_is_left_out_is_told(filters, place, which):
     ],
 )
 def test_the_group_that_is_left_out_is_told(left, which):
-    """Of three groups with two filters and two channels each."""
+    """There are three groups, with two filters and two channels each."""
     q = buggy.Layer(LAYERS[9])
     dw, dx = np.zeros_like(q.w), np.zeros_like(q.x)
     dw[left], dx[:, left] = buggy.right_dw(q)[left], buggy.right_dx(q)[:, left]
@@ -860,7 +860,7 @@ READINGS = {
 
 @pytest.mark.parametrize(("reading", "read"), READINGS.items(), ids=READINGS)
 def test_the_order_in_which_an_operand_is_read_is_told(reading, read):
-    """Two of each are enough to confuse."""
+    """Two samples, channels and filters are enough to confuse their axes."""
     q = buggy.Layer(Case((2, 2, 3, 3), (2, 2, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))
     of_w = reading.replace("N", "O").replace("COHW", "IOHW").replace("C", "I")
     for name, operand, orders in (("dE/dO", {"g": read(q.g)}, reading), ("W", {"w": read(q.w)}, of_w)):
@@ -894,7 +894,7 @@ def test_the_border_is_told_only_where_it_leaves_something_out():
 
 
 def test_a_huge_step_is_taken_without_a_warning():
-    """NumPy warns where a step beyond int64 becomes an integer; every warning is an error here."""
+    """NumPy warns if a step beyond int64 becomes an integer; every warning is an error here."""
     for step in (1e300, 2.0**62, 3):
         assert cnngrad.check([[1, 2, 3]], [[1, 2]], [[1, 2]], step=step).passed
 
@@ -1023,7 +1023,7 @@ def test_numbers_whose_squares_float64_does_not_hold_are_judged_as_others(size, 
     for mistake, change in changes.items():
         report = cnngrad.check(**arrays, dx=change(grads.dx), dw=change(grads.dw), o=change(o))
         assert [each.mistake for each in report.gradients.values() if each.mistake != "wrong-operand"] == [mistake] * 3
-    # What is so small is 0 in the short formats.
+    # Numbers this small are 0 in the short formats.
     for form in ("tf32", "bfloat16") if size > 1 else ():
         rounded = {name: array * (1 + 2.0**-12 * rng.random(array.shape)) for name, array in arrays.items()}
         o = cnngrad.forward(rounded["x"], rounded["w"], b=rounded["b"])
@@ -1310,7 +1310,7 @@ def test_a_mistake_that_changes_two_elements_has_no_name_with_another_wrong_one(
 @given(layers(), st.integers(0, 2**16), st.sampled_from([0.1, 0.5, 1]))
 @settings(max_examples=2)
 def test_random_numbers_have_no_name(case, seed, share):
-    """A share of the elements is changed at random, two at least; all may be."""
+    """A share of the elements, from two up to all, is changed at random."""
     rng = np.random.default_rng(seed)
     x, w, b, dedo = case.data(seed)
     grads = cnngrad.backward(x, w, dedo, **case.options)

@@ -20,7 +20,7 @@ VALUES = {
 DOCUMENTS = {"--fragment": "OUT.tex", "--math": "OUT.md", "--theme": "OUT.svg", "--open": "OUT.html"}
 LESSON = ("--explain", "--element", "--section", "--all", "--limit", "--terms", "--zeros", "--report", "--json", "-o",
           "--title", "--author", "--open", "--fragment", "--math", "--theme")  # fmt: skip
-# What says once more what the other says: an element is explained in any case, JSON has all, and four terms are all.
+# Pairs in which one option repeats the other: elements are always explained, JSON has all terms, which are four here.
 AGREE = [
     {"--explain", "--element"},
     {"--explain", "--section"},
@@ -28,7 +28,7 @@ AGREE = [
     {"--all", "--element"},
     {"--all", "--json"},
 ]
-# What may stand anywhere: the layer and its arrays, the results, and how the command runs and prints.
+# Options that always have an effect: the layer and its arrays, the results, and how the command runs and prints.
 ANYWHERE = {"-x", "-w", "-b", "-g", "--json", "-o", "--only", "--report", "--run", "--help", "--color", "--no-pager",
             "--precision", "--jobs", "--timeout", "--explain", "--element", "--all", "--order", "--no-flip",
             "--mistakes", "--ask", "--count", "--seed", "--decimals", "--grade",

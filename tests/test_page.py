@@ -220,7 +220,7 @@ def test_every_cell_lights_what_its_sum_has(opened, path):
                 assert line.startswith(f"{name} = {' + '.join(products)}{written}")
             if terms:
                 assert line.endswith(f"= {value}")
-            # Of several samples, channels and filters, those chosen by the tabs are seen.
+            # With several samples, channels or filters, only those that the tabs choose are visible.
             assert set(made) <= {factor for term in terms for factor in term}
             assert made or not terms or "[" in name
 
@@ -339,7 +339,7 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
     assert {("f", "1"), ("f", "2"), ("n", "2"), ("c", "2")} <= marked
     assert ("n", "1") not in marked
     assert "• marks each sample" in browser.find_element("class name", "help").text
-    # Pointing too shows the depths of what lights up, and another sample or depth takes along what is pointed at.
+    # Pointing shows the depths of what lights up, too; what is pointed at stays so in another sample or depth.
     browser.get("about:blank")
     browser.get(target.as_uri())
     line, count = browser.find_element("id", "line"), browser.find_element("id", "count")
@@ -562,7 +562,7 @@ def test_a_field_on_a_cell_stays_when_the_window_changes_and_a_click_elsewhere_t
 
 
 def notes_of(driver, grid):
-    """What is said of each cell of a grid."""
+    """The note on each cell of a grid."""
     found = []
     for cell in cells_of(driver, grid):
         point_at(driver, cell)
@@ -643,7 +643,7 @@ def test_a_number_is_shown_rounded_with_a_sign_and_copied_whole(browser, tmp_pat
         browser.switch_to.active_element.send_keys(Keys.F2)
         browser.switch_to.active_element.send_keys(answer, Keys.ENTER)
         assert kind in cell.get_attribute("class").split(), answer
-    # A number that is looked at and left is not changed.
+    # A number whose field is opened and left is not changed.
     cell = cells_of(browser, "x")[0]
     assert texts([cell]) == ["≈0.12346"]
     assert cell.get_attribute("aria-label") == "x11 0.123456789"
@@ -843,7 +843,7 @@ def test_the_layer_can_be_changed(opened):
         driver.find_element("css selector", "#fields .note").text == "the filter spans 9, more than X with its padding"
     )
     assert len(cells_of(driver, "dw")) == 6
-    # What is no whole number in the field's range is refused in one way.
+    # Anything but a whole number in the field's range is refused with the same words.
     for name, words, least in (("stride-1", "stride columns", 1), ("before-0", "padding rows", 0)):
         field = driver.find_element("id", name)
         right = field.get_attribute("value")

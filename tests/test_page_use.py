@@ -190,8 +190,8 @@ def test_it_stands_still_for_those_who_ask_for_less_motion(tmp_path):
         assert driver.find_element("id", "line").text.startswith("∂E/∂x12 = ")
 
 
-# Of a cell at which the mouse has been pointed, and of the next one, which comes into sight: name and middle, the cell
-# under that place of the window, whether it is chosen or says which zero it is, and where all grids are.
+# For the cell that the mouse points at, and for the next one, which is scrolled into view: its name and middle, the
+# cell at that place of the window, whether it is chosen or says which zero it is, and where all grids are.
 CELLS = """
 const cells = document.querySelectorAll("#stage td:not(.corner)"), box = (each) => each.getBoundingClientRect();
 const name = (each) => each && `${each.grid.id} ${each.r} ${each.c}`;
@@ -213,7 +213,7 @@ return [pointed, seen(cells[k]), cells.length];
 def walk(driver, turn):
     """Points with the mouse at cells, one after another: each is found and nothing moves.
 
-    Of many cells every second or third is tried, in three turns all.
+    With many cells, each turn tries every second or third; three turns try all.
     """
     _, before, count = driver.execute_script(CELLS, turn, -1)
     number, step = turn, min(3, 1 + count // 150)
@@ -389,7 +389,7 @@ def test_nothing_is_requested_and_it_opens_within_a_second(tmp_path):
         address = f"--proxy-server=127.0.0.1:{proxy.server_port}"
         with a_browser(1300, 1200, address, "--proxy-bypass-list=<-loopback>", *quiet) as driver:
             for path in SAMPLES:
-                # One of three times is enough: other programs take time, too.
+                # One success in three tries is enough: other programs take time, too.
                 for _ in range(3):
                     driver.get(written(tmp_path, path))
                     entry = "performance.getEntriesByType('navigation')[0]"

@@ -298,7 +298,7 @@ MODES += "np.save(d + '/dEdX.npy', r.dx)\n"
 
 
 def test_a_command_gets_other_padding_than_zeros_only_if_it_is_told_of_it(program, capsys):
-    """The six layers are run with zeros otherwise, and what was not tried is said."""
+    """Otherwise the six layers are run with zeros, and the report says what was not tried."""
     command = program(MODES + "print(p.get('padding_mode', 'zeros'), sys.argv[2:], file=open('seen', 'a'))")
     only = ("--suite", "standard", "--run-only", "re[fp]l*")
     code, findings, _ = found(capsys, "--run", command, *only)
@@ -390,7 +390,7 @@ def test_json_has_a_score_and_the_facts_of_the_run(mine, capsys):
 
 
 def test_the_printed_command_makes_the_failure_again_also_if_it_needs_the_layers_before(mine, capsys):
-    """The sign is wrong in all layers after the first one with a stride: no layer fails alone."""
+    """The sign is wrong in all layers after the first one with a stride: no layer fails by itself."""
     late = "f.late = getattr(f, 'late', False) or o['stride'] != 1"
     words = ["--run", mine(f"{late}\n    return {{'dx': -r.dx if f.late and len(x) > 1 else r.dx}}")]
     words += ["--suite", "quick", "--run-only", "[bs]*"]

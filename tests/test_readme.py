@@ -52,7 +52,7 @@ def test_the_picture_of_the_house_names_every_module_and_no_other():
     files = {path for path in package.rglob("*") if path.is_file() and path.parent.name != "__pycache__"}
     rooms = {path.parent.name for path in files} - {package.name}
     named = set(re.findall(r"[a-z_]+\.py", picture))
-    # Of the sections the picture says what all modules are.
+    # For the sections the picture describes all modules together.
     assert modules - named <= {path.name for path in (package / "derivation/sections").glob("*.py")}
     assert named <= modules
     assert {room for room in rooms if f"{room}/" not in picture} == set()

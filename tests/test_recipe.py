@@ -42,7 +42,7 @@ def test_the_right_recipe_gives_the_right_result(case):
 @pytest.mark.parametrize("known", [False, True], ids=["computed", "known"])
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
 def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch):
-    """Of every mistake in every result, in layers that are too small for probes as a rule."""
+    """Tried for every mistake in every result, in layers that are usually too small for probes."""
     monkeypatch.setattr(evaluate, "_FEW_PRODUCTS", 0)
     data, generator, tried = data_of(case), np.random.default_rng(0), 0
     if known:
@@ -65,7 +65,7 @@ def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch)
 
 @pytest.mark.parametrize("name", ["groups", "dilation and padding", "one axis, flip"])
 def test_the_products_of_an_element_add_up_to_its_number(name):
-    """Of every mistake in every result, as far as it is a sum of products of what the layer is given."""
+    """Tried for every mistake in every result, as far as this is a sum of products of the given arrays."""
     case, generator, told = SMALL[name], np.random.default_rng(0), 0
     data, values = data_of(case), dict(zip((Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO), case.data(), strict=True))
     shapes = data.layer.shapes
@@ -172,7 +172,7 @@ def test_no_slip_is_tried_twice_and_none_is_right(case):
 
 
 def test_a_mistake_that_may_give_the_right_result_is_hidden():
-    """The windows end where X ends: dE/dX with what they cover alone is right, although its padding was not cut off."""
+    """The windows end at the end of X: dE/dX of only what they cover is right, although no padding was cut off."""
     x, w = np.arange(1, 8).reshape(1, 7), np.array([[3, 1, 2]])
     dedo = np.array([[4, -2, 5]])
     options = {"stride": 2, "padding": ((0, 0), (0, 1)), "dims": 2}
@@ -231,7 +231,7 @@ def test_one_missing_part_of_a_large_layer_is_told():
 
 
 def test_without_a_stride_no_zeros_between_elements_are_missing():
-    """Copies of each element, once, are the right recipe in other words."""
+    """With stride 1, one copy of each element is the right recipe."""
     (mistake,) = (each for each in CATALOGUE if each.id == "stride-gap-wrong")
     for stride, is_made in ((1, False), ((1, 3), True)):
         recipe = right_recipe(make_layer((9, 9), (2, 2), stride=stride), Tensor.DX)

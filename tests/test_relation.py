@@ -1,4 +1,4 @@
-"""Which relation between positions a wrong gradient follows, and what is said where no known mistake gives it."""
+"""Which relation between positions a wrong gradient follows, and what is said if no known mistake gives it."""
 
 import numpy as np
 import pytest

@@ -178,7 +178,7 @@ def test_a_layer_is_tried_with_zeros_in_its_padding():
     best, smaller = tried((4, 4), (2, 2), padding=1, padding_mode="reflect")
     axes = tuple(replace(axis, mode="zeros") for axis in best.layer.axes)
     assert axes in {each.layer.axes for each in smaller}
-    # Two elements are the least beside which one is reflected.
+    # Reflection needs at least two elements.
     assert min(a.size for each in smaller for a in each.layer.axes if a.before and a.mode == "reflect") == 2
 
 
@@ -299,7 +299,7 @@ def test_a_program_that_is_right_for_whole_tiles_alone_is_told_as_such(tile):
 
 
 def test_few_numbers_are_explained_by_what_others_show():
-    """With a filter of one element dE/dW has one number, from which no mistake is known."""
+    """With a filter of one element dE/dW has one number, which shows no mistake by itself."""
 
     def lost_row(x, w, dedo, *, stride):
         read = dedo.copy()
@@ -488,7 +488,7 @@ def found(function, *names):
 
 
 def with_dx(change):
-    """A function that is right but for dE/dX, for which the options are changed."""
+    """A function that is right except for dE/dX, which it computes with changed options."""
 
     def wrong(x, w, dedo, *, stride, padding, dilation, groups):
         dw, _, db = right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -608,7 +608,7 @@ def own_layer(**options):
     [
         ("stride", (1, 2, 3, 4), (1, 2, 2, 2), "stride-fixed: your windows move by 2, whatever the stride above 1. To"),
         ("stride", (1, 2, 3, 4), (3, 3, 3, 3), "stride-fixed: your windows move by 3, whatever the stride. To fix it:"),
-        # One number in place of one other has a name of its own.
+        # If one number replaces only one other, that has a name of its own.
         ("stride", (1, 2, 3), (1, 2, 2), "stride-gap-wrong"),
         (
             "dilation",
@@ -715,7 +715,7 @@ def test_the_way_to_a_smaller_layer_goes_round_those_that_a_program_refuses(name
 
 
 def test_a_number_in_place_of_those_of_the_layers_explains_arrays_of_few_numbers_too():
-    """Of four elements of dE/dW no relation can be read."""
+    """Four elements of dE/dW are too few to read a relation from."""
 
     def wrong(x, w, dedo, *, stride, padding, dilation, groups):
         return loops(x, w, dedo, np.minimum(stride, 2), padding, dilation, groups)

@@ -48,7 +48,7 @@ def shell(tmp_path):
 
 @pytest.fixture(params=["PYTHONUNBUFFERED", "PYTHONDEVMODE"])
 def variable(request):
-    """Python writes at once, or tells errors that it would ignore."""
+    """With these, Python writes at once, or reports errors that it would otherwise ignore."""
     return {request.param: "1"}
 
 
@@ -193,7 +193,7 @@ def test_a_signal_at_any_moment_ends_in_one_line(number, whole):
         time.sleep(delay)
         process.send_signal(number)
         err = process.communicate()[1]
-        # Before the program's first line Python itself answers; when all is shown nothing is left to interrupt.
+        # Before the program's first line Python itself answers; at the end nothing is left to interrupt.
         if process.returncode in (0, -number) or (number == signal.SIGINT and str(ROOT / "cnngrad") not in err):
             continue
         # Where a signal interrupts an import, Python's development mode tells of the file that it was reading.

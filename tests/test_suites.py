@@ -1,4 +1,4 @@
-"""The layers of a suite: what stands in the place of others, what is the same in all, and what was never tried."""
+"""The layers of a suite: which ones replace others, what is the same in all, and what was never tried."""
 
 import json
 from math import prod

@@ -469,7 +469,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
 @pytest.mark.parametrize(
     ("text", "array"),
     [
-        # A size is no 0x0a, and no single number.
+        # xxd -i: the bytes of a file as an array, and their number as a second one.
         (
             "unsigned char f[] = {\n  0x09,\n  0x0a,\n  0x1d\n};\nunsigned int f_len = 3;\n",
             {"f": [9, 10, 29], "f_len": [3]},
@@ -721,7 +721,7 @@ FORMS = {
     "lisp": lambda array: nested(array, "(", " ", ")"),
     "blanks": lambda array: planes(array, "  "),
     "csv": lambda array: planes(array, ","),
-    # A column of decimal commas has no tabs beside them.
+    # A single column has no tabs, without which commas would not be decimal ones.
     "tabs": lambda array: planes(array, "\t").replace(".", "," if array.shape[-1] > 1 else "."),
     "markdown": lambda array: "".join(
         f"| {' | '.join('abcd'[: array.shape[-1]])} |\n{'|---' * array.shape[-1]}|\n"

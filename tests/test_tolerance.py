@@ -164,7 +164,7 @@ def test_a_text_is_judged_in_the_precision_that_it_was_printed_in(tmp_path, caps
     assert status(100, lambda dw: str(np.rint(dw).astype(int).tolist())) == 0
     assert status(100, lambda dw: str(np.trunc(dw).astype(int).tolist())) == 1
     assert "cut to a whole number" in capsys.readouterr().out
-    # All zeros may be the first places of small numbers, but of small ones only.
+    # Only zeros may be the first decimal places of numbers, if these are small.
     assert status(1e-9, lambda dw: "0.000 " * dw.size) == 2
     assert "too coarsely" in capsys.readouterr().out
     assert status(1e-3, lambda dw: "0.000 " * dw.size) == 1
@@ -255,7 +255,7 @@ def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
     (("dw", "dx"), {"seed": 3}), (("dw",), {"without": ["stride", "padding", "dilation", "groups"]})
 ], ids=["both", "dW alone"])  # fmt: skip
 def test_all_layers_together_show_that_a_program_adds_up_in_16_bits(names, options):
-    """In one layer of integers few numbers are so large that a bfloat16 number is no coincidence."""
+    """In a single layer of integers, too few numbers are so large that a bfloat16 value is no coincidence."""
 
     def backward(x, w, dedo):
         claims = added_up(*(array.astype(float) for array in (x, w, dedo)), as_bfloat16)

@@ -14,14 +14,15 @@ __all__ = ["Axes", "spelled"]
 class Axes:
     """The axes of one of the user's arrays, each known by its number in canonical shape.
 
-    A format has an entry for each axis of the canonical shape, and spells an index. Entries may be empty or left out; a
-    star before the third repeats it for all spatial axes, or takes an element for each from what it names. Or it spells
-    the place of an element in memory as a nested sum: `flat`, the sign for times, and the length of the last axis. The
-    entries f and c, filter and channel, change places for the twin of a transposed layer.
+    A format specification gives an index: it has an entry for each axis of the canonical shape, which may be empty or
+    omitted. A star before the third entry repeats it for all spatial axes; if the entry is a name, each axis gets an
+    element of it. The entries f and c, filter and channel, change places for the twin of a transposed layer. Or it gives
+    the place of an element in memory as a nested sum: `flat`, the sign for times, and a name for the length of the last
+    axis.
 
     Attributes:
         order: the axes in the user's order.
-        memory: the same, behind the canonical axes that the user omits.
+        memory: the same order, after the canonical axes that the user's array lacks.
         spatial: the places of the spatial axes in the user's array.
 
     >>> from cnngrad.layer import make_layer
@@ -44,7 +45,7 @@ class Axes:
         inner = "nc" + "dhw"[-dims:], ("N", "C", *"DHW"[-dims:])
         outer = "nf" + "ijk"[:dims], ("N", "F", *("D'", "H'", "W'")[-dims:])
         lead, self._renamed = "fc", dict[str, str]()
-        # The twin of a transposed layer reads its O, whose axes have their usual names.
+        # In the twin of a transposed layer X and O have changed places, and so have the first axes of W.
         if layer.own.transposed:
             inner, outer, lead, self._renamed = outer, inner, "cf", {"f": "c", "c": "f"}
         kernel = lead + "uvt"[:dims], (*lead.upper(), *("kd", "kh", "kw")[-dims:])
@@ -68,7 +69,7 @@ class Axes:
 
 
 def spelled(texts: Iterable[str], layer: Layer, result: Tensor) -> tuple[str, ...]:
-    """Sentences or lines of code on a result of a convolution, with formats for the axes of its arrays."""
+    """Sentences or lines of code on a convolution's result, with the fields for the axes of its arrays filled in."""
     x, w, o, result_ = (Axes(layer, tensor) for tensor in (X, W, O, result))
     # The axes of O without that of its filters, and without that of its columns.
     summed, fewer = (tuple(place for place, axis in enumerate(o.order) if axis != other) for other in (1, 3))

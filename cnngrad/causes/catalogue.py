@@ -69,8 +69,8 @@ class Mistake:
         code: a line of NumPy with the mistake, and the right line. stride, dilation, before and after (zeros) have a
             number for each axis; i and u are positions of O and W, place is one of X, all from 0. Axes are written as
             `spelled` takes them, here and in the sentences.
-        short: a phrase for it in a list of what numbers hide; several mistakes may share one. Without one it is looked
-            for only if no other mistake explains a result.
+        short: a phrase for the list of mistakes that numbers hide; several mistakes may share one. A mistake without
+            such a phrase is rare: it is tried only if no other mistake explains a result.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
         only: the layers in which it can be made: `transposed` or `plain` ones, or plain ones whose padding is `zeros`
             or is `filled`; empty for all.
@@ -143,12 +143,12 @@ _EXCHANGED |= {"input": "output", "output": "input"}
 
 
 def exchanged(words: str) -> str:
-    """What is said of a convolution, in the names of the transposed layer whose twin it is.
+    """Words about a convolution, with the names of the transposed layer whose twin it is.
 
     >>> exchanged("slide W over X as it is"), exchanged("crop it: dx[..., before : before + H]")
     ('slide W over dE/dO as it is', 'crop it: o[..., before : before + H]')
     """
-    # A filter of the twin is a channel of X; but "filter" is W's form too.
+    # A filter of the twin is a channel of X; but "filter" may also mean W as a whole.
     swapped = {"filter": "channel", "channel": "filter", "F/g": "C/g", "C/g": "F/g"}
     axes = r"\b(?:(?:filter|channel)(?=s?\b(?! element| position|'s| over))|[FC]/g)"
     words = re.sub(axes, lambda match: swapped[match[0]], words)
@@ -156,7 +156,7 @@ def exchanged(words: str) -> str:
 
 
 def told(layer: Layer, result: Tensor, words: str) -> str:
-    """What is said of a result of a convolution, its channels, filters and arrays, in the words of the user's layer."""
+    """Words about a result of a convolution, with the names of arrays, channels and filters in the user's layer."""
     return exchanged(words) if layer.transposed and result is not DB else words
 
 
@@ -214,7 +214,7 @@ scaled = Mistake(
     flipped={DX: ("W is rotated by 180° in the full convolution", _AS_IT_IS)},
 )
 def not_rotated(recipe: Recipe) -> Changes:
-    """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
+    """The filter slides over framed dE/dO unrotated; or, in true convolution, over X unrotated."""
     if recipe.result is DX or recipe.layer.flip:
         yield recipe.at(W, "", flipped(*recipe.spatial), coded=True)
 
@@ -270,7 +270,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
             yield recipe.at(W, words[1], swapped(a, b))
             for k in (1, 3):
                 detail = f"turned by {90 * k}°, as np.rot90(w, {k}, {(order.index(a), order.index(b))}) does"
-                # A recipe rotates its W by 180° where the user would.
+                # If the right pass rotates W by 180°, so does the recipe: k quarter turns are then k - 2 more, or -k.
                 quarters = k if (recipe.result is O) != recipe.layer.flip else -k
                 yield recipe.at(W, detail, partial(np.rot90, k=quarters, axes=(a, b)))
 
@@ -339,7 +339,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    # Copies beyond X with its zeros meet no element of it.
+    # Copies beyond the padded X meet no element of it.
     every, padded = strides * recipe.layer.out, _borders(recipe.layer)[3]
     strided = [axes for axes in some_axes(len(every)) if max(strides[axes]) > 1 and recipe.result is not O]
     for axes, less in product(strided, (0, strides - 1)):
@@ -434,7 +434,7 @@ def not_cropped(recipe: Recipe) -> Changes:
     _, _, leftover, padded = _borders(recipe.layer)
     for axes, size in product(some_axes(len(padded)), (padded, padded - leftover)):
         if any((padded != recipe.layer.size) & axes):
-            # If it is the right dE/dX, the mistake is hidden: `at` yields it even then.
+            # If this is the right dE/dX, the mistake is hidden: by `at` it has new reads, so `changed` yields it.
             yield _on(recipe, axes, size=size, constant=0).at(DX, "", coded=all(axes) and size is padded)
 
 
@@ -515,7 +515,7 @@ Mistake(
     only="transposed",
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
-    """O begins with the rows of its output padding; they may be cut off dE/dO first, so that others are not read."""
+    """The output padding stands in front of O, not behind; its rows of dE/dO may be set to 0 first."""
     first, extra = np.transpose(recipe.relations)[2], [axis.extra for axis in recipe.layer.own.axes]
     for axes in some_axes(len(extra)):
         shifted = _on(recipe, axes, "", all(axes) and recipe.result is DX, constant=first + extra)
@@ -738,7 +738,7 @@ def channels_swapped(recipe: Recipe) -> Changes:
         if is_square and layer.groups > 1:
             yield recipe.at(DW, "filters and channels swapped in each group", exchange)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
-    # In a layout of the user's own they may belong there.
+    # With a layout of the user's own, channels last may be right.
     if result in (DW, DX) and several and not layer.layouts.of(result):
         last = (0, *recipe.spatial, 1)
         yield recipe.at(result, "channels last in memory", relaid(last, range(len(shape))))
@@ -773,7 +773,7 @@ Mistake(
 
 def _other_borders(recipe: Recipe) -> Changes:
     for mode, border in BORDERS.items():
-        # A dE/dX that adds up nothing has a name of its own.
+        # For dE/dX, padding with zeros is `border-not-folded`.
         if (mode, recipe.result) != ("zeros", DX):
             coded = mode == "replicate" and recipe.result is DW
             yield _bordered(recipe, f"the padding holds {border.words}", mode, coded=coded)
@@ -947,7 +947,7 @@ def shifted(recipe: Recipe) -> Changes:
     short="another order of axes",
 )
 def other_layout(recipe: Recipe) -> Changes:
-    """The right numbers with their axes in another order, as they are or read as if in the right one; or flat."""
+    """The right numbers with their axes in another order, in that shape or reshaped to the right one; or flat."""
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
     own, bare = Axes(layer, result).order, recipe.but(bare=True)
     lacking = range(len(shape) - len(own))
@@ -995,7 +995,7 @@ def operand_layout(recipe: Recipe) -> Changes:
     short="sums over the wrong axes",
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:
-    """Sums of dE/dO over any other axes, in the shape that they give."""
+    """Sums of dE/dO over wrong axes, in the shape that results."""
     shape, order = recipe.layer.canonical[recipe.reads[DEDO].tensor], Axes(recipe.layer, O).order
     every = range(len(shape))
     for axes in chain.from_iterable(combinations(every, count) for count in range(len(shape) + 1)):
@@ -1098,7 +1098,7 @@ def im2col_order(recipe: Recipe) -> Changes:
     needs="groups",
 )
 def multiplier_order(recipe: Recipe) -> Changes:
-    """One array has the number in the group before the number of the group."""
+    """One array has its filters or channels by their number in the group first, then by group."""
     for tensor in (*OPERANDS[recipe.result], recipe.result):
         axis = int(tensor.array is not W)
         count = recipe.layer.canonical[tensor][axis]
@@ -1155,7 +1155,7 @@ def not_reset(recipe: Recipe) -> Changes:
     code=("return 0 * result + result.sum({result.spatial[0]}, keepdims=True)", "return result"),
 )
 def rows_shared(recipe: Recipe) -> Changes:
-    """A list is repeated along some axes, so that each copy holds the sum of all, or what was written last."""
+    """All rows along some axes are the same list, so that each holds the sum of all, or what was written last."""
     result, shape, longer = recipe.result, recipe.shape, _longer(recipe)
     for first, last in combinations(range(len(longer)), 2):
         axes = tuple(longer)[first:last]
@@ -1205,7 +1205,7 @@ def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
     own = -np.transpose(recipe.relations)[2]
     counts = product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes))
-    # Or the padding is added where it must be taken off.
+    # Or the padding is added instead of subtracted.
     added = {tuple(np.where(axes, -own, own).tolist()) for axes in some_axes(len(own))}
     for zeros in (*counts, *(sorted(added) if any(own) else ())):
         words = f"{_numbers(zeros)} zeros in front of X, not {_numbers(own)}"
@@ -1227,7 +1227,7 @@ def activation_applied(recipe: Recipe) -> Changes:
         "ReLU (1 at 0)": lambda a: a >= 0,
         "sigmoid": lambda a: (1 - np.tanh(a / 2) ** 2) / 4,
         "tanh": lambda a: 1 - np.tanh(a) ** 2,
-        # Of numbers that are an activation's own output.
+        # Derivatives in terms of the activation's output y.
         "sigmoid, y·(1 - y),": lambda a: a * (1 - a),
         "tanh, 1 - y²,": lambda a: 1 - a**2,
     }
@@ -1251,7 +1251,7 @@ def _leaky(low: float, array: Array) -> Array:
     code=("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
 )
 def products_rounded(recipe: Recipe) -> Changes:
-    """An operand is kept as a short or whole number, or each product as a multiple of a power of two or ten."""
+    """An operand is rounded to few bits or to integers, or each product to a multiple of a power of two or ten."""
     ways: dict[str, Callable[[Array], Array]] = {
         "float16 or TF32": partial(_short, 11),
         "bfloat16": partial(_short, 8),
@@ -1385,7 +1385,7 @@ def missing_parts(recipe: Recipe) -> Changes:
 
 
 def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "", inside: Layer | None = None) -> Changes:
-    """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes, if any."""
+    """The recipe with each slip in its loops; `coded` is a pattern for the words of the slip in the line of code."""
     layer = recipe.layer
     if layer.mode != "zeros":
         inside = layer
@@ -1438,7 +1438,7 @@ def _letters(layer: Layer, tensor: Tensor, axes: Iterable[int]) -> str:
 def _read_as(
     recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str, groups: int = 1
 ) -> Changes:
-    """An array, or each group of it, lies in one order and is read in another; `coded` are the words for the line."""
+    """An array, or each group of it, is stored in one order and read in another; `coded`: words of the line of code."""
     for lies, read in pairs:
         one, other = (_letters(recipe.layer, tensor, order) for order in (lies, read))
         words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}{', group by group' * (groups > 1)}"
@@ -1452,7 +1452,7 @@ def some_axes(dims: int) -> list[Array]:
 
 
 def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: Any = None, **numbers: Any) -> Recipe:
-    """The recipe with another size and other numbers in the relations of some axes; a number counts for all axes."""
+    """The recipe with another size and other numbers in the relations of some axes; one number is for all of them."""
     own = np.transpose(recipe.relations)
     changed = np.broadcast_arrays(*Relation(*own)._replace(**numbers))
     relations = tuple(Relation(*row) for row in np.where(axes, changed, own).T.tolist())
@@ -1461,7 +1461,7 @@ def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: 
 
 
 def _each(recipe: Recipe, detail: str = "", coded: bool = False, **numbers: Any) -> Changes:
-    """The same along all axes, which the line of code does, and along each alone."""
+    """The change that `_on` makes, along all axes, as the line of code does, and along each axis alone."""
     for axes in some_axes(recipe.layer.dims):
         yield _on(recipe, axes, detail, coded and all(axes), **numbers)
 
@@ -1503,7 +1503,7 @@ def _cut(recipe: Recipe, size: Array, edit: Callable[[int, slice], Edit] = taken
 
 def _borders(layer: Layer) -> Array:
     """For each axis: zeros before and behind X, positions left over, and X's size with its zeros."""
-    # The twin of a transposed layer may have fewer zeros behind: its user has cut off as many as the layer says.
+    # The twin of a transposed layer may have fewer zeros behind; what counts is how many its user cuts off.
     each = zip(layer.axes, layer.own.axes, strict=True)
     return np.transpose([(a.before, own.after, a.leftover, a.before + a.size + own.after) for a, own in each])
 

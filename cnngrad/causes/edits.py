@@ -1,4 +1,4 @@
-"""Edits of an operand or of a result: they move numbers, leave them out, replace them by zeros, or compute others.
+"""Edits of an operand or of a result: they move, drop or zero numbers, or compute new ones.
 
 Axes are those of arrays in canonical shape: (sample, channel, ...) or (filter, channel, ...), then the spatial ones.
 """
@@ -18,12 +18,12 @@ __all__ = [
 
 
 class Mixed(NamedTuple):
-    """An edit that computes new numbers, from an array alone or from what a function makes of another one too.
+    """An edit that computes new numbers from an array, or from it and a second array.
 
     Attributes:
-        combine: gives the new array.
-        tensor: the other array; None if it takes none.
-        function: makes something of the other array.
+        combine: computes the new array.
+        tensor: the second array; None if there is none.
+        function: is applied to the second array first.
     """
 
     combine: Callable[..., Array]

@@ -19,7 +19,7 @@ from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 __all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "spread_places", "traced"]
 
-# Elements read or written in the time of one try in a small layer.
+# Number of elements that are read or written in the time that one try takes in a small layer.
 _ELEMENTS_A_TRY = 100_000
 # Below this many products, computing everything is as fast as probing.
 _FEW_PRODUCTS = 100_000
@@ -32,7 +32,7 @@ class Tries:
     """A budget of results to compute, so that a search ends at the same point on every machine.
 
     Attributes:
-        left: the results of a small layer that may still be computed; one of a large layer counts as several.
+        left: how many results may still be computed, counted in those of a small layer.
     """
 
     left: float = math.inf
@@ -56,7 +56,7 @@ class Data:
 
     @classmethod
     def of(cls, layer: Layer, arrays: Arrays, known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
-        """Data from the user's X, W, dE/dO and, if the layer has one, b; those of a transposed layer are its twin's."""
+        """Data from the user's X, W, dE/dO and, if the layer has one, b; for a transposed layer, data of its twin."""
         values = {layer.role[tensor]: array for tensor, array in canonical_values(layer, arrays).items()}
         return cls(layer.conv, {**values, W: layer.rotated(values[W])}, known)
 
@@ -118,8 +118,8 @@ class _Axis(NamedTuple):
         relation: the relation between the positions.
         out: the number of positions of O.
         taps: the number of positions of W.
-        size: the number of positions of X, with its frame if it has one.
-        frame: the element of X that stands at each position, if X has its padding here; otherwise empty.
+        size: the number of positions of X, including its padding if there is a frame.
+        frame: the element of X that stands at each position, if X includes its padding here; otherwise empty.
     """
 
     last: Tensor | None
@@ -136,7 +136,7 @@ class _Axis(NamedTuple):
             met = self.relation.outputs(places, range(self.taps), self.out)
             counts = met >= 0
             if self.last is not None:
-                # At each place the last window counts, which covers it with its first tap, or the last tap.
+                # Only one product counts at each place: that of the last window, and so the first tap, or the last tap.
                 step = 1 if self.last is O else -1
                 counts &= np.cumsum(counts[:, ::step], axis=1)[:, ::step] == 1
             return met[counts], np.nonzero(counts)[1]
@@ -155,19 +155,19 @@ def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
 
 
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
-    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; axes.
+    """Zeros for the result; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of them; the axes.
 
-    X, or its gradient, has its padding along the axes where the recipe's is not zeros.
+    X, or its gradient, includes the padding along the axes whose padding is not zeros.
     """
     layer, result, spatial = recipe.layer, recipe.result, slice(-recipe.layer.dims, None)
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
     arrays[result.array] = np.zeros(recipe.shape, np.result_type(*arrays.values()))
-    # A dE/dX of another size keeps its padding.
+    # A dE/dX of another size still includes the padding: nothing is folded.
     is_kept = result is DX and recipe.size != layer.size
     borders = ((),) * layer.dims if is_kept else recipe.borders
     arrays[X] = _bordered(arrays[X], borders)
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
-    # A dE/dW that is not added up over the batch has its axis in front.
+    # A dE/dW that is not added up over the batch has the sample axis in front.
     leads = {O: (n, g, f), W: (*arrays[W].shape[: -2 - layer.dims], g, f, c), X: (n, g, c)}
     o, w, x = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[spatial]) for tensor, lead in leads.items())
     sizes, axes = (array.shape[spatial] for array in (o, w, x)), []
@@ -192,7 +192,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         return recipe.loops.filled(operands | {X: _bordered(operands[X], recipe.borders)})
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
-    # The last window, in reading order, that covers an input covers it with its first tap.
+    # If only one product per input counts, it is the first one here: the first tap belongs to the last window.
     step = -1 if recipe.last is W else 1
     for met in product(*([(u, *_under(axis, u)) for u in range(axis.taps)[::step]] for axis in axes)):
         taps, outs, ins = zip(*met, strict=True)
@@ -221,7 +221,7 @@ def _bordered(x: Array, borders: Iterable[Shape]) -> Array:
     """X with its padding along the axes whose padding is not zeros."""
     for axis, border in enumerate(borders, 2):
         if border:
-            # The place -1 is that of a zero behind.
+            # Index -1 takes the zero that is appended here.
             x = np.insert(x, x.shape[axis], 0, axis).take(border, axis)
     return x
 
@@ -230,7 +230,7 @@ def _folded(found: Array, borders: Iterable[Shape], sizes: Shape) -> Array:
     """The gradient of X from that of X with its padding: that of all positions which stand for an input, added up."""
     for number, (border, size) in enumerate(zip(borders, sizes, strict=True), 2):
         if border:
-            # -1 is the place of a row too many.
+            # The gradient of a zero, -1, goes to an extra row.
             parts = np.moveaxis(found, number, 0)
             total = np.zeros((size + 1, *parts.shape[1:]), parts.dtype)
             for stands, part in zip(border, parts, strict=True):
@@ -282,7 +282,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
 
 
 def traced(recipe: Recipe) -> Array:
-    """For each element, in the user's shape, the flat number of the sum it comes from, from 1; 0 if from none."""
+    """For each element, in the user's shape, the flat number, from 1, of the sum that it holds; 0 for none."""
     numbers = np.arange(1, math.prod(recipe.shape) + 1).reshape(recipe.shape)
     return as_user(recipe, Data(recipe.layer, {}).edited(numbers, recipe.done.edits))
 
@@ -301,7 +301,7 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         each = zip(axes, places, strict=True)
         if result is DW:
             group, f = divmod(first, layer.group_filters)
-            # Slices: the numbers of many positions are not copied.
+            # Slices avoid a copy of the numbers at many positions.
             outs, ins = zip(*(_under(axis, place) for axis, place in each), strict=True)
             return o[:, group, f, *outs], x[:, group, second, *ins]
         group, k = divmod(second, layer.group_filters if result is O else layer.group_channels)

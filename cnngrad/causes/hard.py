@@ -16,7 +16,7 @@ __all__ = ["HardProblem", "hard_problem", "random_arrays"]
 
 # Number of seeds tried; the one whose data hides the fewest mistakes is used.
 _SEEDS = 8
-# Images larger than this reveal no further mistakes.
+# Size of an axis, in positions, beyond which an image reveals no further mistakes.
 _MOST_POSITIONS = 12
 
 
@@ -69,7 +69,7 @@ def _small(layer: Layer, unequal: bool) -> Layer:
     """The layer with small images; if asked, also with unequal sizes and at least two samples."""
     axes: list[Axis] = []
     for axis in layer.axes:
-        # At least three windows fit if the image has as many.
+        # The size at which three windows fit.
         three = axis.span + 2 * axis.stride - axis.before - axis.after
         # The padding may be no larger than the image.
         least = max(three, axis.before + 1, axis.after + 1, _MOST_POSITIONS)

@@ -1,8 +1,8 @@
-"""A backward pass as nested loops over flat arrays, and the slips of one length, index or bound in them.
+"""A backward pass as nested loops over flat arrays, and slips in them: one wrong length, index, bound or rounding.
 
 Loops run over the letters n, g, f and c (sample, group, filter and channel in the group), i j k (output position) and
-u v t (filter position); a letter with one value is left out. An index is a sum of letters, each times a factor, and a
-place in memory a sum of indices, each times a step.
+u v t (filter position); a letter with one value is omitted. An index is a sum of letters, each times a factor. A place
+in memory is a sum of indices, each times a step.
 """
 
 from collections import Counter
@@ -38,16 +38,16 @@ class Loops:
     Attributes:
         layer: the layer.
         result: the result that they fill.
-        ranges: where the loop over each letter begins and ends, and which indices along some axes count.
-        tests: the indices of which this is tested, where they are not those that are used.
+        ranges: the beginning and end of the loop over each letter, and of the indices along an axis that pass its test.
+        tests: the index that is tested along an axis, if it differs from the index that is used.
         index: the index along each axis of X, W and O: the factor of each letter, and a constant under "".
         steps: how far apart in memory neighbours along each axis lie.
         orders: the order in which the axes of X, W and O lie in memory.
         reading: the steps by which the result is read from its memory.
-        inside: the layer whose X lies in memory with its padding; None if it does without.
+        inside: the layer whose padded X is the X of these loops; None if X lies in memory without its padding.
         rounded: rounds the products.
-        reshaped: the letters of the rows and columns of a matrix of X's numbers, as im2col makes it, that is read as
-            if its memory had the columns for rows; none if X is used as it is.
+        reshaped: the letters of the rows and of the columns of im2col's matrix if it is reshaped, not transposed; empty
+            if X is used as it is.
     """
 
     layer: Layer
@@ -63,7 +63,7 @@ class Loops:
     tests: Mapping[Axis, Mapping[str, int]] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
-        """The result; what lies outside an array's memory is 0, or is lost.
+        """The result; outside an array's memory 0 is read, and what is written is lost.
 
         Args:
             operands: X, W and dE/dO, as far as they are multiplied, in canonical shape; W as for `unflipped`, as is the
@@ -106,7 +106,7 @@ class Loops:
         return self.layer.rotated(found) if filled is W else found
 
     def _moved(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """The letters of the element of X that is read at each place of a reshaped matrix."""
+        """The letters' values for the element of X that is read at each place of a reshaped matrix."""
         rows, columns = (
             {letter: self.ranges[letter][1] for letter in letters if letter in values} for letters in self.reshaped
         )
@@ -118,7 +118,7 @@ class Loops:
         return found
 
     def columns_slipped(self) -> Slips:
-        """X's windows as a matrix that is reshaped where it must be transposed, for each sample or all together."""
+        """im2col's matrix is reshaped instead of transposed, for each sample or for all together."""
         taps, outputs = "c" + _TAPS, _OUTPUTS
         for one, other in ((taps, outputs), (taps, "n" + outputs)):
             for rows, columns in ((one, other), (other, one)):
@@ -127,7 +127,7 @@ class Loops:
                 yield words.format(*names), replace(self, reshaped=(rows, columns))
 
     def lengths_slipped(self) -> Slips:
-        """One length of an array replaced by another in all steps, or in one; in a frame, of X alone."""
+        """One length replaced by another in several steps or in one; if X includes its padding, only lengths of X."""
         seen = {frozenset(self.steps.items())}
         for words, steps in self._other_steps():
             if (same := frozenset(steps.items())) in seen:
@@ -153,9 +153,9 @@ class Loops:
                     yield words, self.steps | {each: self.steps[each] // length * value for each in changed}
 
     def indices_slipped(self, left_out: bool) -> Slips:
-        """One index or letter of it left out, or replaced by another; or all positions of O or W left out."""
+        """An index, or one of its letters, left out or replaced; or all positions of O or W left out."""
         for axis, index in self.index.items():
-            # The test for what lies outside X may be right; other arrays may have one.
+            # The test for positions outside X may use the right index; other arrays may have such a test.
             limited: dict[str, Any] = {"ranges": {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}}
             tested = {"tests": {axis: index}} if axis in self.ranges else {} if left_out else limited
             for changed, why in self._left_out(axis) if left_out else self._replaced(axis):
@@ -173,7 +173,7 @@ class Loops:
                     yield words, replace(self, index={**self.index, **less}, tests=tests)
 
     def _left_out(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
-        """An index without one of its letters, or without all, and which."""
+        """The index without one of its letters, or without all, and words for the change."""
         letters = [*filter(None, self.index[axis])]
         for letter in letters:
             yield {**self.index[axis], letter: 0}, f"the {self._key(letter)} are left out"
@@ -181,11 +181,11 @@ class Loops:
             yield {"": 0}, "the whole index is left out"
 
     def _replaced(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
-        """An index with another letter in it, or another array's index in its place, and which."""
+        """The index with one letter replaced, or another array's index in its place, and words for the change."""
         index, found = self.index[axis], [self.index[axis]]
         for letter in filter(None, index):
             kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
-            # Positions of O and W along the same axis are taken for each other.
+            # Positions of O and W along the same axis may be confused.
             pair = dict(zip(_OUTPUTS + _TAPS, _TAPS + _OUTPUTS, strict=True)).get(letter, "")
             for other in kind + pair:
                 if other in self.ranges and other != letter:
@@ -204,7 +204,7 @@ class Loops:
         for like, theirs in self.index.items():
             both = axis[1], like[1]
             is_like = max(both) < 2 or (min(both) > 1 and (like[0] is axis[0] or both[0] == both[1]))
-            # Unless there is padding, an index that has less is one with letters left out.
+            # Without padding, an index that is a part of this one is among those with letters left out.
             has_less = not index.get("") and theirs.items() <= index.items()
             if is_like and theirs not in found and not has_less:
                 found.append(theirs)
@@ -240,7 +240,7 @@ class Loops:
             yield words, replace(self, rounded=partial(_stepped, cut, float(base) ** power))
 
     def _lengths(self, tensor: Tensor, own: int = 0) -> dict[int, str]:
-        """The lengths that may be taken for that of a tensor's own axis, each with its two likeliest names."""
+        """The lengths that may replace that of a tensor's axis `own`, each with its two likeliest names."""
         layer, named = self.inside or self.layer, dict[int, list[str]]()
         axes = product((O, X, W), range(2 + layer.dims))
         for axis in sorted(axes, key=lambda axis: (axis[1] == 0, axis[1] != own, axis[0] is not tensor)):
@@ -273,7 +273,7 @@ def _stepped(cut: Callable[[Array], Array], unit: float, array: Array) -> Array:
 
 
 def right_loops(layer: Layer, result: Tensor, inside: Layer | None = None) -> Loops:
-    """The loops of a layer that is padded with zeros; `inside` is the layer whose X has its padding in this one."""
+    """The loops of a layer with zero padding; `inside` is the layer whose padded X is this layer's X."""
     outputs, taps = _OUTPUTS[: layer.dims], _TAPS[: layer.dims]
     sizes = (layer.batch, layer.groups, layer.group_filters, layer.group_channels, *layer.out, *layer.kernel)
     counts = zip("ngfc" + outputs + taps, sizes, strict=True)

@@ -25,7 +25,7 @@ from cnngrad.tensor import DEDO, B, O, Tensor, W, X
 
 __all__ = ["Product", "as_expansion", "products_of", "read_elements", "reader_of"]
 
-# Elements with more products are not written out.
+# Maximum number of products of an element that are written out.
 _MOST_PRODUCTS = 500
 # Computes a whole result from its operands, all in canonical shape.
 Compute = Callable[[Arrays], Array]
@@ -114,8 +114,8 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
 def reader_of(recipe: Recipe) -> Callable[[Index], list[tuple[Tensor, Array]]] | None:
     """A function from an element's index to the factors of its products; None if a recipe adds up no products.
 
-    It gives the factors of each operand, and of b of O, if it has one: the numbers of elements of the user's arrays,
-    counted from 1; 0 stands for a zero.
+    The function gives the factors of each operand, and O's b if there is one, as flat numbers of elements of the user's
+    arrays, counted from 1; 0 stands for a zero.
     """
     layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
     reads = [recipe.reads[tensor] for tensor in OPERANDS[result]]

@@ -39,14 +39,14 @@ class Recipe:
         relations: for each axis the input position that each output meets under each filter position.
         size: the spatial shape of the sums: that of O, W or X if the recipe is right.
         reads: the array used in place of each operand and of the result.
-        last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element, DW
-            if one of dE/dW keeps only that of its last window which lies on X; None if all are added up.
+        last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element; DW
+            if an element of dE/dW keeps only that of the last window that lies on X; None if all are added up.
         borders: for each axis the input that each position of X with its padding stands for, -1 for a zero; in dE/dX
             the gradient of the position is added to that of the input. Empty if the padding holds zeros.
         over: the axes of dE/dO over which dE/dW and dE/db are added up.
         factor: the factor by which the result is multiplied.
         bare: whether the result already has the axes of the user's own array.
-        loops: the loops over flat arrays with a slip in them, which add up the products; None if they have none.
+        loops: loops over flat arrays, with a slip in them, that compute the result; None if there is no such slip.
         detail: in words, how a mistake changes the right recipe; empty if there is only one way.
         coded: whether the mistake's line of code makes this change.
     """
@@ -70,7 +70,7 @@ class Recipe:
         return replace(self, detail=detail, coded=coded, **parts)
 
     def by(self, relations: Sequence[Relation]) -> "Recipe":
-        """The recipe by other relations, given for the filter positions of the user's W."""
+        """The recipe with other relations, which are given for the filter positions of the user's W."""
         if self.layer.flip:
             relations = [found.turned(k) for found, k in zip(relations, self.layer.kernel, strict=True)]
         return self.but(relations=tuple(relations))
@@ -125,7 +125,7 @@ class Recipe:
 
 
 def right_recipe(layer: Layer, result: Tensor) -> Recipe:
-    """The right recipe of a result; of a transposed layer's, that of its twin."""
+    """The right recipe of a result; for a transposed layer, that of the twin's result."""
     reads = {place: Read(layer.own.role[place] if result is DB else place) for place in Tensor}
     layer, result = layer.conv, layer.role[result]
     size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
@@ -135,7 +135,7 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
 
 
 def held(layer: Layer, modes: Any) -> tuple[Shape, ...]:
-    """What `Recipe.borders` holds if padding is filled in these ways: one, or one in front and one behind by axis."""
+    """`Recipe.borders` for padding with these modes: one for all, or for each axis one in front and one behind."""
     sides = np.broadcast_to(modes, (layer.dims, 2)).tolist()
     return tuple(_border(axis, *each) for axis, each in zip(layer.axes, sides, strict=True))
 

@@ -19,7 +19,7 @@ from cnngrad.tensor import DB, B, O, Tensor, W, X
 
 __all__ = ["followed", "spoken"]
 
-# Number of elements whose products are looked at.
+# Number of elements whose products are examined.
 _ELEMENTS = 64
 
 
@@ -44,7 +44,7 @@ def followed(data: Data, recipe: Recipe, claim: Array, allowed: Array | float) -
     Args:
         data: the layer and its numbers.
         recipe: the recipe of a result in the right shape; that of dE/db follows no relation.
-        claim: what it gives for these numbers, in the user's layout.
+        claim: the recipe's result for these numbers, in the user's layout.
         allowed: the allowed error of each element.
 
     Returns:
@@ -69,7 +69,7 @@ def followed(data: Data, recipe: Recipe, claim: Array, allowed: Array | float) -
 
 
 def _places(recipe: Recipe) -> dict[Tensor, Positions] | None:
-    """The positions of O, W and X that meet in some products of some elements, a row each; None if other arrays do."""
+    """The positions of O, W and X in some products of some elements, a row each; None for products of other arrays."""
     if (read := reader_of(recipe)) is None:
         return None
     result, shapes = recipe.result, recipe.layer.canonical

@@ -43,9 +43,9 @@ __all__ = [
 TRIES = 4000
 # One number fits too many mistakes: only these are named for it.
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
-# Fewer nonzero elements fit some factor, or some pair of mistakes, by chance.
+# Minimum number of nonzero elements: fewer fit some factor, or some pair of mistakes, by chance.
 _FEWEST_NUMBERS = 4
-# The search ends when it has found more pairs of mistakes than this, and tells one more at most.
+# The search ends once it has found more pairs of mistakes than this; at most one more is reported.
 _MOST_PAIRS = 3
 # Compare 512 elements first.
 _FIRST = 512
@@ -58,7 +58,7 @@ _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 3
 Relations = tuple[Relation, ...]
 # The recipes that give a claim, by the mistakes that are made together in each.
 Found = dict[tuple[Mistake, ...], Recipe]
-# A factor is a mistake of its own, unless it is 1.
+# The mistakes that a factor of 1 or -1 stands for; any other factor is the mistake `scaled`.
 _OF_SIGN: dict[float, tuple[Mistake, ...]] = {1.0: (), -1.0: (negative,)}
 # The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
 Allowed = Callable[..., Array]
@@ -72,7 +72,7 @@ class Diagnosis:
 
     Attributes:
         found: the recipes that reproduce it, by the ids of the mistakes that are made together in each, the likeliest
-            first; None for a mistake that is no recipe.
+            first; None for a mistake without a recipe.
         says: what the mistake is, or where the wrong elements are.
         fix: how to fix it, and which other mistakes it may be; empty if no mistake is known.
         code: a line of NumPy with this mistake, and the right line; None if there are no such lines.
@@ -118,9 +118,9 @@ class _Claim:
     """A claimed result, to be compared with the results of recipes.
 
     Attributes:
-        alone: the mistakes that each give the claim by themselves.
-        together: the mistakes of which several at once give it.
-        nearly: the mistakes that each give it but for one element.
+        alone: the single mistakes that give the claim.
+        together: the combinations of mistakes that give the claim.
+        nearly: the mistakes that give all elements of the claim but one.
     """
 
     def __init__(self, data: Data, result: Tensor, claim: Array, allowed: Allowed) -> None:
@@ -129,7 +129,7 @@ class _Claim:
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive = data, Data(data.layer, positive)
-        # Factors that people put in, in words; a changed sign has a name of its own.
+        # Factors that people apply by mistake, in words; a wrong sign has a name of its own.
         self.factors = {1.0: "", -1.0: ""} | {f: told_factor(f, n) for f, n in named_factors(data.layer).items()}
         self.alone, self.together, self.nearly = Found(), Found(), Found()
         self._keep(self.right)
@@ -142,11 +142,11 @@ class _Claim:
         self._bounds = {f: self._allowed(np.full(1, top), np.full(1, abs(f) * most)).item() for f in self.factors}
 
     def fit(self, recipe: Recipe, factors: Iterable[float] = (1.0,), spare: int = 0) -> tuple[int, float] | None:
-        """How many elements of the claim differ from a recipe's, times the factor for which they are fewest.
+        """In how many elements the claim differs from a recipe's result times a factor, and the factor that fits best.
 
         Args:
             recipe: the recipe.
-            factors: those of `self.factors` that are tried.
+            factors: the factors to try, out of `self.factors`.
             spare: how many elements of a larger array may differ; None is returned if more do.
         """
         claim, flat, places = self.array, self.array.reshape(-1), spread_places(self.array.size)
@@ -189,9 +189,9 @@ class _Claim:
         return found
 
     def look(self, recipe: Recipe, mistakes: Iterable[Mistake], *first: Mistake, spare: int = 0) -> None:
-        """Find those of some mistakes that make a recipe give the claim, and keep the first way of each.
+        """Find which of some mistakes make a recipe give the claim, and keep the first way of each.
 
-        Behind a first mistake they must give it as they are, otherwise also up to a factor, or but for one element.
+        After a first mistake the match must be exact. Otherwise it may be up to a factor, or up to `spare` elements.
         """
         for mistake in mistakes:
             for changed in mistake.changed(recipe):
@@ -209,13 +209,13 @@ class _Claim:
                     break
 
     def _keep_way(self, way: Recipe, off: int, *mistakes: Mistake) -> Found:
-        """Keep the first way in which some mistakes give the claim, but for `off` elements; and where it is kept."""
+        """Keep the first way in which some mistakes give the claim up to `off` elements; returns where it is kept."""
         found = self.nearly if off else self.together if mistakes[1:] else self.alone
         found.setdefault(tuple(sorted(mistakes)), way)
         return found
 
     def scale(self) -> None:
-        """Find the factor with which the right recipe gives the claim, also but for one element."""
+        """Find the factor by which the claim differs from the right result, in all elements or in all but one."""
         right = made(self.right, self.data)
         if self.array.shape != right.shape or not right.any() or not self.array.any():
             return
@@ -237,7 +237,7 @@ class _Claim:
         self._keep_way(self.right.but(words, coded, factor=factor), off, scaled)
 
     def add(self, spare: int) -> None:
-        """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor."""
+        """Find a multiple of X or W, or a number, that is added to the right result or to a multiple of it."""
         result, right = self.right.result, made(self.right, self.data)
         if self.array.shape != right.shape:
             return
@@ -255,30 +255,30 @@ class _Claim:
                 with may_overflow():
                     rates = (self.array - factor * right)[own != 0] / own[own != 0]
                     rate = float(np.median(rates)) if rates.size else 0.0
-                    # Less is rounding.
+                    # Anything smaller is rounding.
                     is_more = min(abs(factor) * rms(right), abs(rate) * rms(own)) > least
                 if is_more:
                     self._add(mistake, partial(adding, self.right), rate, factor, spare)
 
     def _add(self, mistake: Mistake, adding: Callable[[float], Recipe], rate: float, factor: float, spare: int) -> None:
-        """Keep the shortest number close to a rate that gives the claim, beside the right result times a factor."""
+        """Keep the shortest number near a rate that, with the right result times a factor, gives the claim."""
         for digits in range(1, 9):
             number = float(f"{rate:.{digits}g}")
             words = ", ".join(filter(None, (self.factors[factor], adding(number).detail)))
             way = adding(number / factor).but(words, factor=factor)
             if fits := self.fit(way, spare=spare):
-                # The array itself was there before.
+                # With a factor of 1 or -1, the array was there before: old contents.
                 added = old_contents if abs(number) == 1 else mistake
                 self._keep_way(way, fits[0], added, *_OF_SIGN.get(factor, (scaled,)))
                 return
 
     def besides(self, user: Tensor) -> Found:
-        """The mistakes that each give the claim but for one element, which their words name."""
+        """The mistakes that give all elements of the claim but one, which their words name."""
         found, right, layer = Found(), made(self.right, self.data), self.data.layer.own
         for mistakes, recipe in self.nearly.items():
             array = made(recipe, self.data)
             off = np.abs(array - right) > self._allowed(right, self.terms(recipe), array)
-            # Otherwise it is hardly another than the right one.
+            # With fewer differences, the mistake's result is hardly distinguishable from the right one.
             if off.sum() >= _ALIKE:
                 index = np.unravel_index(np.abs(self.array - array).argmax(), right.shape)
                 name = Names(layer).symbol(user, layer.canonical_index(user, tuple(map(int, index)))).name
@@ -286,7 +286,7 @@ class _Claim:
         return found
 
     def search(self, user: Tensor, tries: float) -> Found:
-        """All that gives the claim: single mistakes; those that are rare, and pairs, only if there are none."""
+        """All explanations of the claim: single mistakes; if there are none, also rare mistakes and pairs."""
         usual, rare = ([m for m in CATALOGUE if bool(m.short) is short and m is not scaled] for short in (True, False))
         if self.array.size == 1:
             usual = [mistake for mistake in usual if mistake.id in OF_ONE_NUMBER]
@@ -365,7 +365,7 @@ def _as_sentence(words: str) -> str:
 
 
 def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
-    """The diagnosis of decimals that were cut to whole numbers; None if a claim is something else."""
+    """The diagnosis of decimals that were cut to whole numbers; None for any other claim."""
     if claim.shape != right.shape or right.dtype.kind == "i" or (claim != np.trunc(claim)).any() or not claim.any():
         return None
     off = (np.abs(claim - right) < 1 + rounding) & (np.abs(claim) <= np.abs(right) + rounding)
@@ -376,7 +376,7 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
 
 
 def unread(data: Data, result: Tensor, right: Array, wrong: Array) -> Diagnosis | None:
-    """The diagnosis of errors that all lie where no window reads; None if one lies elsewhere."""
+    """The diagnosis if no window reads any of the wrong elements; otherwise None."""
     if right[wrong].any() or not wrong.any():
         return None
     own = data.layer.own
@@ -524,7 +524,7 @@ def _shows(mistake: Mistake, claim: _Claim) -> bool:
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:
-    """A phrase that lists those of the mistakes that people make in such a layer; empty if there are none.
+    """A phrase that lists the given mistakes, as far as people make them in such a layer; may be empty.
 
     >>> from cnngrad.layer import make_layer
     >>> hidden_words(make_layer((3, 3), (2, 2)), ["stride-ignored", "stride-gap-wrong", "groups-mixed", "scaled"])

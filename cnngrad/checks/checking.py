@@ -135,7 +135,7 @@ def check_layer(
         written: as for `check`.
         elements: as for `check`.
         tries: the budget of the search for what is wrong with one array, as for `Grader`.
-        shown: the form of a claim's numbers that others show, as for `Grader`.
+        shown: for each result the form that several claims together show, as for `Grader`.
     """
     if rtol is not None and not (is_number(rtol) and 0 <= rtol <= sys.float_info.max):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -179,7 +179,7 @@ def check_layer(
 
 
 def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Tensor, Form]:
-    """The form of each claim: that of its dtype; for text that of its own numbers, or else of several."""
+    """The form of each claim: its dtype's; for text, the form that its numbers show, or else several texts together."""
     stated = {result: form_stated(claim) for result, claim in claims.items()}
     texts = {result: claim for result, claim in claims.items() if stated[result] is None}
     together = form_shown(list(texts.values()), whole)
@@ -188,7 +188,7 @@ def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Te
 
 
 def _read(claim: Array, shown: Form) -> Form:
-    """The form of a text that shows some form: in the format that it names, to four places if it holds zeros alone."""
+    """The form that a text shows, in the format that it names if any; four decimal places if it holds only zeros."""
     if isinstance(claim, Marked) and claim.named in HALVES:
         return replace(shown, format=claim.named)
     return Form(units={"places": 4}) if claim.dtype.kind == "f" and not claim.any() else shown

@@ -146,7 +146,7 @@ def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
 
 
 def _border(layer: Layer, result: Tensor) -> Array | None:
-    """The elements of dE/dX near the edge, where padding and crops matter; None for other results, or if nearly all."""
+    """The elements of dE/dX near the edge, where padding and crops matter; None for other results, or if most are."""
     if result is not DX:
         return None
     border = np.ones(layer.canonical[DX], bool)

@@ -27,7 +27,7 @@ __all__ = ["Colour", "colours", "numeric_gradient"]
 
 # Bytes of the largest block that makes glibc keep freed blocks (DEFAULT_MMAP_THRESHOLD_MAX), less its header.
 _LARGEST_BLOCK = 2**25 - 2**13
-# With larger steps integers may overflow int64.
+# Largest step for exact integers: with larger ones they may overflow int64.
 _LARGEST_EXACT_STEP = 2**16
 # Outputs computed together: fewer are slower, more need more memory.
 _TOGETHER = 2**18
@@ -36,8 +36,8 @@ _TOGETHER = 2**18
 def numeric_gradient(layer: Layer, given: Operands, result: Tensor, step: float, progress: Progress | None) -> Array:
     """The numeric gradient dE/dX, dE/dW or dE/db, by moving X, W or b: in int64 if all is integer, else in float64.
 
-    Some samples are computed together. Of X and W one channel of every group moves at a time; the others are 0, so
-    only the layer of that channel is computed.
+    Several samples are computed together. In X or W, one channel of every group moves at a time and the others are 0,
+    so only the layer of that channel is computed.
 
     Args:
         layer: the layer.
@@ -152,7 +152,7 @@ class Colour(NamedTuple):
 
 def colours(axis: Axis) -> Iterator[Colour]:
     """The colours of an axis with at least one input that is read."""
-    # In a circle the last input is next to the first: each one after the last whole span has a colour of its own.
+    # In a circle the last input is next to the first: each input after the last whole span has a colour of its own.
     whole = axis.size - axis.size % axis.apart if axis.mode == "circular" else axis.size
     for first in (*range(min(axis.apart, whole)), *range(whole, axis.size)):
         moved = slice(first, whole if first < whole else first + 1, axis.apart)
@@ -166,12 +166,12 @@ def colours(axis: Axis) -> Iterator[Colour]:
             yield Colour(moved, inputs[owners[outputs][starts]], outputs, starts)
 
 
-# An index of the elements that move, and, of X, their colours on all axes.
+# An index of the elements that move, and, for X, their colours on all axes.
 _Move = tuple[tuple[Any, ...], tuple[Colour, ...]]
 
 
 def _moves(layer: Layer, result: Tensor) -> list[_Move]:
-    """The moves of X, a colour each; of W, an element of every filter each; or the one of b, of every filter."""
+    """The moves: for X one per colour; for W one per filter element, in every filter; for b a single one."""
     if result is not DX:
         return [((..., *u), ()) for u in np.ndindex(layer.kernel)] if result is DW else [((...,), ())]
     # Elements that no output reads are moved too, and change nothing.

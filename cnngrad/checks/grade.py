@@ -35,7 +35,7 @@ __all__ = ["Grader"]
 
 # Tolerance for rounded X, W and dE/dO, in units of eps times the root of the sum of squared terms.
 _INPUTS = 3
-# How much larger a plain float32 loop's errors may be than those of the loops that are tried.
+# Factor by which a plain float32 loop's errors may exceed the largest error of the loops that are tried.
 _LOOPS = 8
 # Advice for numbers that may be rounded on purpose.
 _MEANT = "say --as {} if it is meant to"
@@ -48,7 +48,7 @@ class Grader:
     Attributes:
         layer: the layer.
         arrays: X, W, dE/dO and, if the layer has one, b, in canonical shape.
-        whole: whether these hold integers alone.
+        whole: whether these hold only integers.
         claimed: whether the gradient is the user's own.
         rtol: the tolerance that the user asked for; None for the default.
         tries: the budget of the search for the mistake, and again for the relation that the claim follows.
@@ -57,7 +57,7 @@ class Grader:
         right: the right numbers: O, or finite differences.
         form: what the claim's numbers are rounded to.
         asked: the canonical indices of the elements to explain.
-        shown: the form that several claims evidently have together; None for that of this claim.
+        shown: the form that several claims together show; None to use the one that this claim shows.
     """
 
     layer: Layer
@@ -132,8 +132,8 @@ class Grader:
         passed, words, advice = (False, "", "") if is_exact else self._rounded()
         is_rounded = bool(words)
         found = Diagnosis() if is_rounded else self._diagnosed()
-        # In 16 bits some pair of mistakes comes close to the right numbers, and a format may round the operands, but
-        # not each product to a multiple of the same number.
+        # No proof: in 16 bits some pair of mistakes fits by chance, and a format may round the operands. But no format
+        # rounds each product to a multiple of the same number.
         rounds = found.mistake == products_rounded.id and found.recipe is not None and found.recipe.loops is None
         is_close = rounds or bool(found.together and self.form.format in HALVES)
         is_known = found.mistake and not is_close
@@ -164,7 +164,7 @@ class Grader:
         return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
 
     def _rounded(self) -> tuple[bool | None, str, str]:
-        """The verdict if nothing but rounding is wrong, what it is, and advice; False and "" for other errors."""
+        """Verdict, words and advice if rounding alone explains the error; False and empty texts for other errors."""
         form, sizes, tolerance = self.form, self.sizes, self.tolerance
         if not form.asked:
             loose = tolerance.sums(sizes) + tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
@@ -184,15 +184,15 @@ class Grader:
 
     @cached_property
     def _seen(self) -> Form:
-        """The form that the claim's numbers show, or those of others."""
+        """The form that several claims together show, otherwise the form that this claim shows."""
         return self.shown or form_shown([self.claim], self.whole)
 
     def _within(self, other: Form, more: float | Array = 0.0) -> bool:
-        """Whether rounding to another form explains all errors, but for some more."""
+        """Whether rounding to another form explains all errors, up to `more`."""
         return bool((self._error <= self._tolerance(other).allowed(self.claim, self.sizes) + more).all())
 
     def _precision(self) -> tuple[bool | None, str, str]:
-        """The verdict on an error that fewer bits explain, the explanation, and advice; False and "" for others."""
+        """Verdict, words and advice if fewer bits explain the error; False and empty texts for other errors."""
         form = self.form
         tolerance = self.tolerance
         sizes = self.sizes
@@ -207,7 +207,7 @@ class Grader:
                     return False, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}"
                 return rms(self._error) <= COARSE * rms(self.right) or None, words, "float32 is more precise"
         tf32 = _INPUTS * eps("tf32") * self.norms
-        # Numbers with fewer digits than TF32 has are no sign of it.
+        # Numbers written with fewer digits than TF32 has show nothing about TF32.
         is_sign = form.base == "float32" and not form.asked and rms(form.rounding(self.claim)) < 0.1 * rms(tf32)
         if is_sign and self._loses("tf32") and self._within(form, tf32):
             words = "has errors as large as TF32's, whose values look like float32's"
@@ -271,7 +271,7 @@ class Grader:
         return ""
 
     def _off(self, claim: Array, place: Any = ...) -> Array:
-        """Which numbers differ from those at some place of the right ones by more than the tolerance."""
+        """Which numbers of a claim, or of the part at `place`, are off by more than the tolerance."""
         right = self.right[place]
         return difference(claim, right) > self.tolerance.allowed(claim, self.sizes[place], right)
 

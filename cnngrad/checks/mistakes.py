@@ -34,7 +34,7 @@ _LAYERS: tuple[tuple[Shape, Shape, dict[str, Any]], ...] = (
     ((1, 4, 3, 3), (4, 2, 2, 2), {"groups": 2}),
     ((3, 3), (3, 3), {"transposed": True, "stride": 2, "padding": 1, "output_padding": 1}),
 )
-# The results that are graded, those first in which a mistake is shown.
+# The results that are graded; a mistake is shown in the first one in which it gets its name.
 _CLAIMED = (DX, DW, DB, O)
 
 

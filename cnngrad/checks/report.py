@@ -53,7 +53,7 @@ _MOST_LISTED = 5
 # JSON keys that differ from the Python names.
 _KEYS = {"count": "elements", "together": "and"}
 _BEYOND = "a sum or an error is beyond float64's range: it is null"
-# What is said of a claim, by whether it passed; the worst first.
+# The verdict on a claim in words, by whether it passed; the worst first.
 SAYS: dict[bool | None, str] = {False: "is WRONG", None: "can't be judged", True: "is right"}
 # The same in a table.
 VERDICTS: dict[bool | None, str] = {False: "WRONG", None: "unclear", True: "right"}

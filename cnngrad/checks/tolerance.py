@@ -40,8 +40,8 @@ class Form:
 
     Attributes:
         format: the numbers' format: `float64`, `float32`, `tf32`, `float16` or `bfloat16`.
-        units: as far as that is evident, the numbers of `digits` (significant ones) and of decimal `places` that are
-            written, -1 for multiples of 10; or K as `fixed`, for fixed-point numbers in steps of 2^-K.
+        units: as far as they are evident, the numbers of significant `digits` and of decimal `places` that are written
+            (-1 for multiples of 10); or `fixed`, which is K for fixed-point numbers in steps of 2^-K.
         asked: whether the user named it.
     """
 
@@ -181,9 +181,9 @@ class Tolerance:
 
     Attributes:
         form: what the claim's numbers are rounded to.
-        terms: how many terms an element has at most.
-        whole: whether X, W, b and dE/dO hold integers alone, so that sums are exact in a format that is long enough.
-        exact: whether the claim holds integers as well: it may not be off at all.
+        terms: the maximum number of terms of an element.
+        whole: whether X, W, b and dE/dO hold only integers, so that sums are exact in a format that is long enough.
+        exact: whether the claim holds only integers as well, and so must be exactly right.
         peak: the largest of the right numbers and of the claim.
         asked: the fraction of the sum of absolute terms that replaces all other tolerances; None for the default.
         inputs: how far each element may be off because a short format rounds the problem's own numbers.

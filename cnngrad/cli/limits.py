@@ -30,7 +30,10 @@ def is_limited() -> bool:
 # The cache keeps the callback alive for as long as C may call it.
 @cache
 def guard() -> object:
-    """From now on such an end has exit code 2. If memory is limited, leave by `os._exit`, which skips the callback."""
+    """From now on, let the process end with code 2 after SIGBUS or, if memory is limited, after a library's exit(1).
+
+    If memory is limited, cnngrad itself must leave by `os._exit`, which skips this callback.
+    """
     import ctypes
 
     once = Lock()

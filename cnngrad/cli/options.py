@@ -37,7 +37,7 @@ _OWN_SUITE = "a suite of your own"
 _FUNCTION = "a function"
 _GRADESCOPE = "--format gradescope"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
-# Rules of two kinds: options and conditions of which one must hold; options and conditions of which none may hold.
+# Two kinds of rules: options and what they need, at least one of the others; options and what takes away their effect.
 _LESSON = (
     (
         ("--limit --terms --zeros", "--explain", "--element", "--section", "--all", "--report"),

@@ -36,7 +36,7 @@ from cnngrad.tensor import DEDO, Tensor, W, X
 
 __all__ = ["run_command", "run_each"]
 
-# The longest wait, in seconds, until a signal is seen.
+# Maximum time in seconds until a signal is noticed.
 _GLANCE = 0.1
 
 
@@ -61,7 +61,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
         made_run = partial(run, programs, progress=advance, keep=keep)
         words = typed(options.flags, options.flags)
         findings = _in_background(session, stack, partial(_found, options, made_run, words))
-    # What needs the layers before it needs the whole run.
+    # A failure that needs the layers before it needs the whole run: no command for one layer shows it.
     if findings.alone:
         findings = replace(findings, command=_command(options, findings))
     if keep is not None:
@@ -108,7 +108,7 @@ _T = TypeVar("_T")
 def _in_background(session: Session, stack: ExitStack, work: Callable[[], _T]) -> _T:
     """What `work` returns in another thread, so that no signal interrupts the start or the end of a program.
 
-    An exception that a signal raises here ends the programs on the stack, and with them the work; nothing ends that.
+    If a signal raises an exception here, the stack ends the programs, and with them the work; nothing interrupts that.
     """
     pool = ThreadPoolExecutor(1)
     stack.callback(pool.shutdown, wait=False)
@@ -145,7 +145,7 @@ _OF_CLASS = ("--run-each", "--keep", "--jobs", "--report", "--format", "--json",
 
 
 def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -> partial[Findings]:
-    """`run_layers` for programs of these texts, with all that is asked."""
+    """`run_layers` with the user's options, for the programs that these texts name."""
     for word in " ".join(texts).split():
         reader.refuse_output(word)
     whole = _suite(options, texts[0])
@@ -214,7 +214,7 @@ def _suite(options: Check, text: str) -> list[SuiteLayer]:
             )
         given[f"{tensor.keyword}_shape"] = layouts.standard_shape(tensor, shape)
     without = listed(options.without)
-    # A command must be told of these layers.
+    # A command that does not take the padding mode would compute these layers with zeros.
     if not is_function(text) and "{padding_mode}" not in text and "padding_mode" not in given:
         without.append("padding-modes")
     return suite(options.suite or "standard", without=without, decimals=options.decimals, seed=options.seed, **given)
@@ -272,12 +272,12 @@ def _command(options: Check, findings: Findings) -> str:
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
-    # A function need not take the layer's options that are given on the command line.
+    # Repeat the layer's options of the command line: a function need not take those.
     of_layer = ["--no-flip", *(f"--{name.replace('_', '-')}" for name in OPTIONS)]
     of_run = "--exchange --stream --as --timeout --expect --memory --scheduler"
     words = typed(options.flags, [*of_run.split(), *of_layer])
     command = visible(shlex.join(["cnngrad", "check", "-", "--run", options.run, *words]))
-    # These are said once, and options that have their default values are left out.
+    # The problem omits the options that the command has, and those with default values.
     made = smallest.layer
     usual = {
         "dims": made.x_lead == 2 and made.dims > 1,

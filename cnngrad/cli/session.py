@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
 _SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
 
 
-# Signals within so many seconds are one interruption: a further one would disturb the end of what it has begun.
+# Seconds within which further signals belong to the same interruption, so that they don't disturb the clean-up.
 _BURST = 2.0
 
 

@@ -23,7 +23,7 @@ _LARGE = 2**20
 
 
 class Work:
-    """Results of one layer that are not computed yet: O, or with dE/dO the gradients, each for itself.
+    """The results of one layer, each computed on request: O, or with dE/dO the gradients.
 
     If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
 

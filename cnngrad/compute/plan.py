@@ -63,7 +63,7 @@ class Plan(NamedTuple):
     Attributes:
         steps: the parts; only dE/dX has several, or none if no window reaches X.
         reached: whether the steps write every element of the result.
-        whole: the only tile, if gathering computes the result and BLAS uses one thread anyway for so small a tile.
+        whole: the only tile, if gathering computes the result and BLAS would use one thread anyway; otherwise None.
     """
 
     steps: tuple[Step, ...]

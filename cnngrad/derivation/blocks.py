@@ -31,7 +31,7 @@ class Derivative(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """Words in a formula; `plain` replaces them in plain text, which alone has words if `text` is empty."""
+    """Words in a formula; plain text has `plain` instead, and if `text` is empty only plain text has words."""
 
     text: str
     plain: str = ""
@@ -246,7 +246,7 @@ class Derivation:
 
     @property
     def elements(self) -> "list[Derivation]":
-        """The derivation of each element, if it is one of elements."""
+        """A derivation for each element, if this is a derivation of elements; otherwise none."""
         return [replace(self, sections=(section,)) for section in self.sections if not section.name]
 
     def blocks(self, precision: int, hints: bool = False) -> Iterator[ReportBlock]:

@@ -22,13 +22,13 @@ from cnngrad.tensor import DB, DW, DX, O, Tensor, X
 
 # One formula shows the matrices of at most this many channels, samples or depths.
 MOST_MATRICES = 4
-# The most matrices of a result, even if all are asked for.
+# Maximum number of matrices of a result, even if all are asked for.
 _MOST_RESULTS = 12
 # Number of terms that always fills more than two lines.
 _GLANCE = 64
-# The most products that are written out in full, those with 0 too.
+# Maximum number of products, including those with 0, of a sum that is written out in full.
 _MOST_PRODUCTS = 32
-# Where an element lies, by the number of axes with several positions and of those at whose end it is.
+# Where an element lies, by the number of axes with several positions, and then of axes at whose end it is.
 _PLACES = (
     ("",),
     ("inside", "at an end"),
@@ -63,7 +63,7 @@ class Board:
     Attributes:
         names: the names of the elements, with their numbers.
         symbols: only the names.
-        views: both, or only the names if there are no numbers.
+        views: `symbols` and `names`, or only `symbols` if there are no numbers.
     """
 
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:

@@ -32,8 +32,8 @@ class Choice:
 
     Attributes:
         elements: names of the elements to show, each with its picture; empty for the whole derivation.
-        limit: the most elements in a table that has more than the notes' X; None for all.
-        terms: the most terms in an element; None for all, or with a limit for two lines of them.
+        limit: maximum number of rows in a table of more than 9 elements; None for all.
+        terms: maximum number of terms of an element; None for all, or, with a limit, for as many as fit two lines.
         zeros: whether zero terms are written too.
         sections: the names of the sections to show; empty for all.
     """

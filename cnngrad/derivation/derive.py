@@ -41,8 +41,8 @@ def derive(
         b: the bias, as an array or a shape.
         elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: only these are explained, each with its picture.
         only: `"dW"`, `"dX"` or `"db"` to derive only this gradient.
-        limit: the most elements in a table of more than nine elements, the most telling ones; None for all.
-        terms: the most terms in an element; None for all.
+        limit: maximum number of rows in a table of more than nine elements; the most telling ones are shown.
+        terms: maximum number of terms of an element; None for all.
         zeros: write the zero terms too, as the notes do.
         sections: names of sections, such as `"dx-conv"`; empty for all.
         options: the layer's options, as for `forward`.

@@ -20,7 +20,7 @@ def counted_by(layer: Layer, tensor: Tensor) -> str:
 
 
 def letters(layer: Layer, tensor: Tensor) -> Sequence[str]:
-    """The letters that count the positions of O, W or X: i those of the windows, p those that windows lie on."""
+    """The letters that count an array's positions: i for windows, u for the filter, p for what the windows lie on."""
     return _LETTERS[layer.role[tensor].array][: layer.dims]
 
 
@@ -32,7 +32,7 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     ∂E/∂x(p,q) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = p and so on
     ∂E/∂b      = Σ ∂E/∂o(i,j)
 
-    In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
+    In a transposed layer X and ∂E/∂O change places; so do O and ∂E/∂X.
     """
     windows, wide = layer.role[O].array, layer.role[X].array
     i, u, p = (tuple(letters(layer, tensor)) for tensor in (windows, W, wide))
@@ -81,7 +81,7 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
     ∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated
     ∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)), with flip the rotations cancel; Fold(…) if the padding is not zeros
 
-    In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
+    In a transposed layer X and ∂E/∂O change places; so do O and ∂E/∂X.
     """
     turned = (Phrase("Rotated "), "180°")
     named = {

@@ -32,14 +32,14 @@ class Copy(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two factors that a picture lays on each other."""
+    """Two factors, one laid on the other in a picture."""
 
     left: Symbol | Number | Fill | Copy
     right: Symbol | Number
 
 
 class Added(tuple[Symbol | Number, ...]):
-    """What a cell adds up."""
+    """The summands in a cell."""
 
 
 class Cell(NamedTuple):
@@ -59,11 +59,11 @@ class Grid:
         width: the number of columns.
         cell: makes the cell of a row and column, from 0.
         tensor: the tensor whose elements it shows and whose colour it has; None for numbers that belong to no tensor.
-        pattern: the rows and columns that show the pattern of its elements, as in x11 x12 … x18, if not all of them
-            fit; None if then as many as possible are shown.
-        total: what its marked products add up to; None if it is not said.
+        pattern: the numbers of rows and columns that show the pattern of its elements, as in x11 x12 … x18, for a view
+            that not all of them fit; None to show as many as possible there.
+        total: what its marked products add up to; None if it is not shown.
         around: its marked cells and those next to them, for a view that the whole grid does not fit; its own `around`
-            has the marked ones alone. None without marks.
+            has only the marked cells. None without marks.
     """
 
     title: str
@@ -181,7 +181,7 @@ def grids(
         track: gives the places of the elements along an axis; None for the array as it is.
         turned: whether the array is rotated by 180 degrees.
         covered: for each axis the positions that are covered and marked, each with that of its partner.
-        total: what the products add up to, if it is to be said.
+        total: what the products add up to, if it is to be shown.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
@@ -196,7 +196,7 @@ def grids(
     def cell(*places: int) -> Cell:
         at = list(zip(tracks, marks, places, strict=True))
         slots, under = [int(track.slots[k]) for track, _, k in at], [each.get(k, -1) for _, each, k in at]
-        # A zero of the frame on any axis makes the cell one; what stands around O is cut off.
+        # If one axis has a zero of the frame here, so has the cell; the positions around O are cut off.
         found: Any
         if min(slots) < 0:
             found = Fill.CUT if tensor is O else Fill(max(slot for slot in slots if slot < 0))

@@ -51,11 +51,11 @@ from cnngrad.layer.expansion import Partial, leads
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
-# The most characters in a row of the matrix M, for a screen of 80 columns, and its most rows.
+# Maximum width of the matrix M in characters, for a screen of 80 columns, and its maximum number of rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
-# The most pictures of elements, even if all are asked for.
+# Maximum number of pictures of elements, even if all are asked for.
 _MOST_PICTURED = 25
-# The most connections of an input that are drawn.
+# Maximum number of connections of an input that are drawn.
 _MOST_CONNECTIONS = 6
 
 
@@ -138,7 +138,7 @@ def _sliding(board: Board, result: Tensor) -> Said:
 
 
 def _groups(layer: Layer) -> str:
-    """What groups mean; empty without."""
+    """What groups mean, in words; empty without groups."""
     if layer.groups == 1:
         return ""
     channels, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
@@ -215,7 +215,7 @@ def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
     """The value of one partial derivative: of an output by the first element with terms."""
     for place in places:
         by = board.symbol(tensor.array, place)
-        # An output may read an x several times, in the padding too: one that reads it seldom is an example.
+        # With padding an output may read an x several times: an output that reads it seldom is the better example.
         found = board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]
         if not found:
             continue
@@ -261,7 +261,7 @@ def _convolution(board: Board) -> Said:
 
 
 def _cropped(layer: Layer) -> str:
-    """That the end of X, or of a transposed layer's dE/dO, is cut off; empty if no window leaves it over."""
+    """A sentence that the end of X, or of a transposed layer's dE/dO, is cut off; empty if windows reach it."""
     wide = f"{layer.role[X].title}{' with its padding' if layer.is_padded else ''}"
     return f"{wide} is cut here: no window reaches {leftover(layer)}." if leftover(layer) else ""
 
@@ -383,7 +383,7 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
         so = f"W {before} (flip); a second rotation brings it back."
     (place,) = telling(layer, result, 1)
     factors, count = board.factors(result, place, MOST_MATRICES, inside=True)
-    # W's element last, in the order of the other one.
+    # Pairs with W's element last, sorted by the other element.
     pairs = [pair[:: -1 if result is O else 1] for pair in factors if len(pair) > 1]
     readers = sorted((pair for pair in pairs if pair[0].lead == pairs[0][0].lead), key=lambda pair: pair[0].place)
     if len(readers) < 2:
@@ -507,7 +507,7 @@ def _summary(board: Board) -> Said:
     }
     for tensor in (*[O] * layer.transposed, *tensors):
         yield Formula(rules.get(tensor) or board.rules[tensor])
-        # What the formula itself says is not repeated.
+        # Do not repeat what the formula itself says.
         if tensor in said and said[tensor] not in (moving, f"{moving} slides over {wide}"):
             yield f"Here: {said[tensor]}."
     if DX in tensors:
@@ -549,7 +549,7 @@ _SECTIONS = (
     ("db", "∂E/∂b", (DB,), _bias_gradient),
     ("summary", "Summary", GRADIENTS, _summary),
 )
-# Those of a transposed layer that are others.
+# The sections that differ in a transposed layer.
 _TRANSPOSED = (
     ("output", "O = Transposed-Conv(X, {w}){b}", RESULTS, _stamping),
     ("dx-conv", "∂E/∂X as a convolution", (DX,), _plain_convolution),

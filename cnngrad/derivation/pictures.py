@@ -13,7 +13,7 @@ from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DEDO, DW, DX, O, Tensor, W, X
 
-# The most channels, filters or samples in which an element is pictured.
+# Maximum number of channels, filters or samples in which an element is pictured.
 MOST_PICTURES = 4
 
 # How covered cells are marked: in brackets in plain text, otherwise with a line around them.
@@ -34,7 +34,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
     """
     layer, axes = names.layer, names.layer.axes
     role = layer.role[tensor]
-    # For dE/dW what is covered are the positions that the filter element meets, each with its output.
+    # For dE/dW the positions that the filter element meets are covered, each with its output.
     cover = {O: Axis.window, DW: Axis.reads, DX: Axis.cover}[role]
     track = framed_output if role is DX else framed_input
     still = layer.role[DEDO if role is DX else X]
@@ -78,7 +78,7 @@ def layer_matrix(names: Names, result: Tensor) -> Grid:
 
     def cell(row: int, column: int) -> Cell:
         found = [names.shown(W, product[W]) for product in products(row) if product.get(other) == columns[column]]
-        # An output may read an x more than once, if this stands in the padding too.
+        # An output may read an x more than once if this x stands in the padding too.
         return Cell(Added(found) if len(found) > 1 else [*found, Fill.NONE][0])
 
     return Grid("M" if names.layer.role[result] is O else "Mᵀ", len(rows), len(columns), cell, W)

@@ -22,8 +22,8 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> list[Index]:
     """
     lead = (0,) * len(tensor.lead_words)
     shape = layer.canonical[tensor]
-    # On each axis the position with the most terms that lies nearest to the middle, an end with fewer, if any, and the
-    # positions without terms; of a long axis only those at its ends and in its middle.
+    # For each axis: the position with the most terms nearest to the middle, an end with fewer terms if there is one,
+    # and the positions without terms. On a long axis only positions at the ends and in the middle are examined.
     whole, fewer, unread = [], [], []
     for number, (axis, size) in enumerate(zip(layer.axes, shape[len(lead) :], strict=False)):
         some = range(size)

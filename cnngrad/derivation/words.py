@@ -6,9 +6,9 @@ from itertools import chain
 from cnngrad.layer import BORDERS, Layer, counted
 from cnngrad.tensor import DX, Tensor
 
-# Positions of the padding, on each side, whose elements are told.
+# Maximum number of positions of the padding, on each side, whose elements are named.
 _MOST_TOLD = 2
-# The sides of an axis that are not in front and behind.
+# Words for the two sides of an axis, if not "in front" and "behind".
 _SIDES = {"row": ("above", "below"), "column": ("on the left", "on the right")}
 
 
@@ -109,7 +109,7 @@ def crop(layer: Layer) -> str:
 
 
 def first(layer: Layer, *tensors: Tensor) -> str:
-    """That the first of several samples, channels or filters of some tensors is an example; or empty."""
+    """A phrase that takes the first sample, channel or filter as the example; empty if the tensors have only one."""
     axes = chain(*(zip(layer.lead_words(each), layer.canonical[each], strict=False) for each in tensors))
     said = ", ".join(dict.fromkeys(f"{word} 1" for word, count in axes if count > 1))
     return f"For {said}, as an example:" if said else ""

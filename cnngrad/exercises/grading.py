@@ -19,9 +19,9 @@ from cnngrad.schema import SCHEMA, Json
 
 __all__ = ["Grades", "graded"]
 
-# The most questions with a column each.
+# Maximum number of questions that have a column each.
 _MOST_COLUMNS = 10
-# The most characters of a name in a table.
+# Maximum number of characters of a name in a table.
 _LONGEST_NAME = 24
 
 
@@ -39,7 +39,7 @@ class Grades:
     Attributes:
         title: the heading of a document.
         each: for each student the grade of each question.
-        notes: answers that could not be read, in sentences.
+        notes: remarks in sentences, such as on answers that could not be read.
     """
 
     title: str
@@ -151,7 +151,7 @@ def _rows(where: str, content: bytes, count: int) -> dict[int, list[str]]:
 
 
 def _chosen(question: Question, text: str) -> tuple[Grade, str]:
-    """The share of the right options that are chosen, of which a wrong one costs as much; and what can't be read."""
+    """The share of the right options that are chosen, less as much for each wrong one; a note on what can't be read."""
     chosen = {*re.sub(r"[\s;,.()]+", "", text.lower())}
     right = {*question.right}
     score = max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))
@@ -159,7 +159,7 @@ def _chosen(question: Question, text: str) -> tuple[Grade, str]:
 
 
 def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
-    """The share of the blanks that are right, and what can't be read."""
+    """The share of the blanks that are right, and a note on what can't be read."""
     right = question.right
     has_names = isinstance(right[0], str)
     words = re.findall(r"[^\s;,\[\]]+(?:\[[^\]]*\][^\s;,]*)?" if has_names else r"[^\s;,|\[\](){}]+", text)

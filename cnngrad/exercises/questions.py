@@ -25,16 +25,16 @@ from cnngrad.tensor import DEDO, DW, DX, GIVEN, RESULTS, O, Tensor, W
 
 __all__ = ["KINDS", "LONGEST", "Answer", "Blank", "Maker", "Question"]
 
-# The most products to choose from.
+# Maximum number of products to choose from.
 _PRODUCTS = 8
-# The most right ones among them.
+# Maximum number of right ones among them.
 _RIGHT = 5
-# The most mistakes to choose from.
+# Maximum number of mistakes to choose from.
 _MISTAKES = 4
-# How many elements, the most telling ones, a question chooses one from.
+# Number of elements, the most telling ones, out of which a question asks for one.
 _PLACES = 9
-# Mistakes whose sentences also hold for the results of others, as that numbers are in another order holds for a rotated
-# result: they are not asked for.
+# Mistakes that are not asked for, since their sentences also fit the results of others: a rotated result, too, has its
+# numbers in another order.
 _VAGUE = (
     "zero",
     "scaled",
@@ -131,7 +131,7 @@ class Maker:
     def __init__(
         self, numbers: Telling, arrays: Mapping[Tensor, Array], generator: np.random.Generator, asked: Sequence[Tensor]
     ) -> None:
-        """Questions on these arrays, which have the user's shapes; `asked` are the results that others ask for."""
+        """Questions on these arrays, in the user's shapes; `asked` are the results that other questions ask for."""
         self.layer = numbers.layer
         self._numbers = numbers
         self._drawn = generator
@@ -249,10 +249,10 @@ class Maker:
         blanks = list[Blank]()
         for (axis, word), size in zip(layer.named_axes, layer.canonical[array][2:], strict=True):
             places = f"between two {word}s", f"in front of the first {word}", f"behind the last {word}"
-            # A full stop behind a number that begins a line would make it that of a list.
+            # A line that begins with a number and a full stop would be read as an item of a list.
             before = f"; {word}s of zeros" if blanks else f" {word.capitalize()}s of zeros"
             counts = zip(places, (axis.stride - 1, *axis.frame), strict=True)
-            # A single row has no other one to be apart from.
+            # A single row has no gap to another one.
             for place, count in [*counts][size < 2 :]:
                 blanks.append(Blank(place, count))
                 parts += [f"{before} {place}: ", Fill.BLANK]

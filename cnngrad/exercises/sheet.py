@@ -24,7 +24,7 @@ __all__ = ["Sheet", "exercises"]
 
 # What may be asked, in words.
 _ASKS = f"O, dW, dX, db, an element, {', '.join(KINDS)}"
-# The most elements of X, W and dE/dO together.
+# Maximum number of elements of X, W and dE/dO together.
 _MOST_ELEMENTS = 400
 
 

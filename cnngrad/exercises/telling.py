@@ -1,4 +1,4 @@
-"""Numbers for an exercise: wherever a known mistake changes an asked cell, it shows, and no two mistakes look alike."""
+"""Numbers with which each known mistake shows in every asked cell that it affects, and no two mistakes look alike."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -16,15 +16,15 @@ from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 __all__ = ["DECIMALS", "Telling", "Way"]
 
-# The most draws.
+# Maximum number of draws.
 _DRAWS = 2000
 # The largest number in the first draws.
 _LARGEST = 9
-# It grows by one after this many draws.
+# Number of draws after which the largest number grows by one.
 _EACH = 10
-# The decimal places of results, if numbers have one.
+# Number of decimal places of results, if the given numbers have one.
 DECIMALS = 2
-# Numbers with which products and sums are equal only if they are the same ones.
+# Largest number of a draw in which different products and sums are hardly ever equal by chance.
 _GENERIC = 10**6
 
 
@@ -115,7 +115,7 @@ class Telling:
             for number, way in enumerate(ways):
                 cells = self._cells(result, way.recipe, data)
                 if (way.changes & (cells == right)).any() or (key := cells.astype(float).tobytes()) in seen:
-                    # What is equal once is often equal again: it comes first in the next draw.
+                    # A mistake that is hidden once is often hidden again: test it first in the next draw.
                     ways.insert(0, ways.pop(number))
                     return True
                 seen.add(key)

@@ -4,9 +4,9 @@ import re
 
 __all__ = ["advice", "raw_advice", "text_advice"]
 
-# Raw numbers are told by a byte of 0 among the first.
+# Number of bytes or characters that are examined; a 0 byte among them is a sign of raw numbers.
 _LOOKED_AT = 4096
-# What a binary file is, how it begins, and the line of Python that converts it; the first that matches is used.
+# For each kind of binary file: its name, how it begins, and a line of Python that converts it; the first match counts.
 _BINARY = (
     ("a PyTorch file", rb"PK\x03\x04[\s\S]*/data\.pkl", 'np.save("X.npy", torch.load("FILE").detach().numpy())'),
     ("a Python pickle", rb"\x80[\x02-\x05]", 'np.save("X.npy", pickle.load(open("FILE", "rb")))'),
@@ -18,12 +18,12 @@ _BINARY = (
 
 
 def advice(name: str, content: bytes) -> str | None:
-    """What a binary file seems to be, and how to convert it to .npy; None where it is not recognised.
+    """What a binary file seems to be, and how to convert it to .npy; None if it is not recognised.
 
     >>> advice("m.mat", b"MATLAB 5.0 MAT-file")
     'it seems to be a MATLAB file: save it as .npy, in Python np.save("X.npy", scipy.io.loadmat("m.mat")["X"])'
     """
-    # An archive is PyTorch's by its name too.
+    # A PyTorch archive is also recognised by its file name.
     begins = content[:_LOOKED_AT] + (b"/data.pkl" if name.endswith((".pt", ".pth")) else b"")
     for words, pattern, line in _BINARY:
         if re.match(pattern, begins):
@@ -32,7 +32,7 @@ def advice(name: str, content: bytes) -> str | None:
 
 
 def raw_advice(name: str, content: bytes) -> str | None:
-    """How to read a file of raw binary numbers; None where its content is something else."""
+    """How to read a file of raw binary numbers; None if its content is something else."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in content[:_LOOKED_AT]:
         return None
     if re.match(rb"(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~]){4}", content):
@@ -49,7 +49,7 @@ _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
 # Without words of another kind.
 _IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz]*\Z"
-# What a text is that is no array of numbers, and what to do with it; the first that matches is used.
+# Texts that hold no readable array: a pattern, what the text is, and what to do with it; the first match counts.
 _TEXTS = (
     (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
     (r"∂E/∂[\s\S]*…", "a table that cnngrad has cut", "let it save the numbers: -o X.npy"),
@@ -77,7 +77,7 @@ _TEXTS = (
 
 
 def text_advice(name: str, text: str) -> str:
-    """What a text seems to be, and the line that makes something readable of it.
+    """What a text seems to be, and how to make it readable.
 
     >>> print(text_advice("x.txt", "[[1+2j, 3]]"))
     it seems to be complex numbers: save their real part: np.save("X.npy", X.real)

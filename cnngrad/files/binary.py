@@ -23,9 +23,9 @@ _SAFE = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "V2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
-# The most axes of a NumPy array.
+# Maximum number of axes that is accepted.
 _MOST_AXES = 32
-# The most bytes of a header, by the format's definition.
+# Maximum size of a header in bytes, by the format's definition.
 _LONGEST_HEADER = 100_000_000
 
 
@@ -131,6 +131,6 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
 
 
 def is_possible(shape: Shape, dtype: DType) -> bool:
-    """Whether an array may have this shape: NumPy counts the bytes of the other axes even if one is empty."""
+    """Whether NumPy accepts this shape: it limits the bytes of the other axes even if one axis is empty."""
     sizes = [max(size, 1) for size in shape if type(size) is int and size >= 0]
     return len(sizes) == len(shape) <= _MOST_AXES and prod(sizes, start=dtype.itemsize) < 2**63

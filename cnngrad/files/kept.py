@@ -16,7 +16,7 @@ from cnngrad.files.opening import parts_of, write_document, writing
 __all__ = ["MARK", "Kept"]
 
 MARK = ".cnngrad"
-# The most bytes of a mark, and of a file's name.
+# Maximum size of a mark, and maximum length of a file's name, in bytes.
 _MOST_BYTES, _LONGEST = 2**24, 255
 
 
@@ -26,11 +26,11 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         """The folder, which need not exist yet, with the files that its mark lists."""
         self.folder = folder
-        # With the mark itself, if the folder has one.
+        # The files that cnngrad has made, including the mark itself if the folder has one.
         self._made, self._lock = set[str](), Lock()
         mark = folder / MARK
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            # A link leads to a file of the user's, and a pipe would be waited for.
+            # Only a regular file: a link may lead to a user's file, and reading a pipe would wait.
             if stat.S_ISREG(mark.lstat().st_mode) and mark.stat().st_size <= _MOST_BYTES:
                 listed = [PurePosixPath(each) for each in json.loads(mark.read_text())["made"] if "\0" not in each]
                 # A mark may have been edited: nothing outside the folder is ours.
@@ -88,7 +88,7 @@ class Kept:
         # Whole or not at all: what the mark lists must not be lost on a full disk.
         write_document(str(self.folder / MARK), self.listing())
         for name in names:
-            # A hard link to it, as a backup has, keeps what it shows.
+            # Unlink rather than overwrite: a backup may hold a hard link to the old file.
             (self.folder / name).unlink(missing_ok=True)
 
     def save(self, name: str, text: str) -> None:
@@ -103,7 +103,7 @@ class Kept:
         with self._lock, writing(str(self.folder / name)):
             old = {made for made in self._made if made.startswith(f"{name}/")}
             found = list[Path]()
-            # Python's search ends at folders deeper than its stack.
+            # In folders nested deeper than Python's stack, rglob raises RecursionError.
             with suppress(RecursionError):
                 found.extend(source.rglob("*"))
             copies = {

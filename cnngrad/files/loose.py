@@ -1,4 +1,4 @@
-"""Numbers whose first axes are not written: those of a line, a flat list, a table, or a raw file."""
+"""Numbers whose shape is not fully known: those of a line, a flat list, a table, or a raw file."""
 
 from dataclasses import dataclass
 from math import prod
@@ -14,14 +14,14 @@ __all__ = ["Loose"]
 
 @dataclass(frozen=True, eq=False)
 class Loose:
-    """Numbers whose first axes may not be written.
+    """Numbers of which perhaps only the last axes are known.
 
     Attributes:
         array: the numbers, those of a text in int64 or float64.
-        axes: how many of the last axes are written: 0 for one line or list, 1 for a table, 2 for planes.
-        needs_shape: whether they mean nothing without a shape.
-        dtype: float16 or float32 where a text says so.
-        doubt: another way to read them, if they don't fit.
+        axes: the number of last axes that are known: 0 for one line or list, 1 for a table, 2 for planes.
+        needs_shape: whether a shape must be given for them.
+        dtype: `float16` or `float32` if a text names it; otherwise empty.
+        doubt: another way to read them, in words, for the error if they don't fit; empty if there is none.
     """
 
     array: Array
@@ -32,12 +32,12 @@ class Loose:
 
     @property
     def typed(self) -> Array:
-        """The numbers in their own type."""
+        """The numbers in the dtype that the text names."""
         with may_overflow():
             return self.array.astype(self.dtype or self.array.dtype, copy=False)
 
     def shaped(self, shape: Shape, order: Literal["C", "F"]) -> Array:
-        """The numbers in a shape, if there are as many and the axes that are written agree; else as they are."""
+        """The numbers in a shape if their count and the known axes fit it; otherwise unchanged."""
         own = self.array.shape[self.array.ndim - self.axes :]
         if self.array.size != prod(shape) or shape[max(0, len(shape) - self.axes) :] != own:
             return self.array

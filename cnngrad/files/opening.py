@@ -24,10 +24,10 @@ __all__ = [
     "writing",
 ]
 
-# The most MiB that are read from standard input or a pipe, whose size is not known in advance.
+# Maximum size in MiB of standard input or a pipe, whose size is not known in advance.
 _MOST_MIB = 256
 _PART = 2**20
-# A shape in other words, and numbers, in place of a file's name.
+# What users write by mistake in place of a file's name: a shape in another notation, or numbers.
 _SIZES = r"\d+(\s*([,*;x×]|by)\s*\d+)+"
 _NUMBERS = r"[\[{(][\S\s]*|[\s.-]*\d[\d\s.,;x×*-]*"
 

@@ -32,7 +32,7 @@ _DESCRIPTION = ("schema", "layer")
 # An array with numbers, a shape without numbers, or a function of the layer that gives an array of dE/dO's shape.
 Given = Operand | Shape | Callable[[Layer], Operand]
 
-# Other tools' names for the keys, in lower case, but for those that resemble ours.
+# Other tools' names for the keys, in lower case; names that resemble ours are found by their spelling.
 _OTHER_WORDS = {
     "X": ("x", "input", "inputs", "image", "a_prev"),
     "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
@@ -55,8 +55,8 @@ class Problem:
     """One layer as its user gave it.
 
     Attributes:
-        given: those of X, W, b and dE/dO that are given: arrays, or only shapes; for dE/dO also what takes its shape
-            from the layer.
+        given: the arrays that are given, out of X, W, b and dE/dO, or only their shapes; dE/dO may also be a function
+            of the layer.
         options: the options that are given, as keywords of `forward`.
         origin: the file that each key comes from, for error messages; empty for those of the command line.
     """
@@ -85,7 +85,7 @@ class Problem:
 
     @property
     def without_numbers(self) -> str:
-        """Which arrays are shapes without numbers, in words; empty if none is, or else everything is in symbols."""
+        """Which arrays are only shapes, in words; empty if none is (a single one makes everything symbolic)."""
         names = [tensor.key for tensor, value in self.given.items() if type(value) is tuple]
         are = "is a shape" if len(names) == 1 else "are shapes"
         return f"{' and '.join(names)} {are} without numbers" if names else ""
@@ -207,7 +207,7 @@ class Reader:
             )
 
     def array(self, tensor: Tensor, spec: str) -> Given:
-        """An array from `FILE`, `FILE::KEY`, `FILE:f32` or `-`; or from a word alone, as in a problem."""
+        """An array from `FILE`, `FILE::KEY`, `FILE:f32` or `-`; or what a word such as `3x3` or `ones` stands for."""
         if (given := _word(tensor, spec)) is not None:
             return given
         where, content = self._named(spec)
@@ -282,7 +282,7 @@ class Reader:
         return self._order
 
     def finish(self) -> Sequence[str]:
-        """The files that will be written, once all is read.
+        """The files that will be written; called after all inputs are read.
 
         Raises:
             CnngradError: an order is given, and nothing that was read has numbers without a shape.
@@ -307,10 +307,10 @@ class Reader:
 
 
 def layer_name(where: str, name: Any) -> str:
-    """A layer's name, which is shown and is the name of a file.
+    """A valid name of a layer: it is shown, and names files.
 
     Raises:
-        CnngradError: the name is not allowed; the message begins with `where` it was found.
+        CnngradError: the name is not allowed; the message begins with `where`, the place where it was found.
     """
     if isinstance(name, str) and name.isprintable() and "/" not in name and name not in ("", ".", ".."):
         return name

@@ -134,7 +134,7 @@ def _load_text(where: str, content: bytes) -> Any:
     except UnicodeDecodeError as error:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise CnngradError(f"{where} is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8") from None
-        # Control characters are those of a binary file.
+        # Control characters are a sign of a binary file.
         if not {*content} & {*range(9), *range(14, 32)}:
             line = content.count(b"\n", 0, error.start) + 1
             raise CnngradError(

@@ -1,16 +1,16 @@
-r"""Arrays from text, as people's tools print and write them: a grammar for brackets, one for tables, a few wrappers.
+r"""Reads arrays from text, as programs print and people write them: brackets or tables, with labels around them.
 
     text     = { comment | header | brackets | table }
     header   = a label [type] name [sizes], and = or := or : or <- or <<, or a single word in a line of its own
              | a page "(:,:,1) =", "Columns 1 through 6", a factor "1.0e+03 *", sizes "4x3 Matrix{Float64}:"
-    brackets = open {number | brackets, apart by commas or by blanks} close; in [] a semicolon ends a row
+    brackets = open {number | brackets, separated by commas or blanks} close; in [] a semicolon ends a row
     open     = one of [ ( { or a function that leaves an array as it is, such as tensor( or np.float64(
-    table    = lines of equally many numbers, apart by one of | ; tab comma, else by blanks; empty lines part planes
+    table    = lines with equal counts of numbers, separated by | ; tab, comma or blanks; empty lines separate planes
     number   = a decimal number; in brackets also with the suffixes, exponents and bases of programming languages
 
-What stands between two headers is read as a whole: the numbers one after another, by NumPy's loadtxt, and the marks
-between them for the shape, where rows of a table are brackets too. What can be read in two ways is refused with both
-readings.
+The text between two headers is read twice: NumPy's loadtxt reads the numbers as one sequence, and the marks between
+them give the shape; for this, rows of a table count as brackets too. A text that can be read in two ways is refused;
+the error names both readings.
 """
 
 import re
@@ -32,10 +32,10 @@ __all__ = ["parse_text"]
 
 
 def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
-    r"""The array in a text, or several by their labels.
+    r"""The array in a text; if there are several, all of them by label.
 
     Raises:
-        CnngradError: another text; the message says where, and how to write it.
+        CnngradError: the text is ambiguous or can't be read; the message says where, and how to write it.
 
     >>> parse_text("x.txt", "tensor([[1, 2],\n        [3, 4]], dtype=torch.int32)").array.tolist()
     [[1, 2], [3, 4]]
@@ -45,20 +45,21 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
     return _Reader(where, text).read()
 
 
-# Patterns begin with a character, where they can, since the search for one is quick.
-# What NumPy does not read of a number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3 and 1f0;
-# f and d are digits of hexadecimal numbers.
+# Patterns begin with a character if possible, and look behind from there, since `re` finds a character quickly.
+# Parts of numbers in programming languages that NumPy does not read: 1_000, 3UL, 2.5_f32, 1.5*^3 and 1f0. Hexadecimal
+# numbers have a pattern of their own, since f and d are digits there.
 _SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
 _MORE = re.compile(
     r"[_iuUlLfFdD](?![-+])(?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
     r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
 )
 _MORE_IN_HEXADECIMAL = re.compile(r"[_iuUlL](?:(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64)|(?<=[uUlL])[lL]{0,2})(?![^ ])")
-# Numbers that may be hexadecimal where no type is written: with d at the end or inside, or f beside plain ones.
+# Without a declared type these may be hexadecimal: numbers with d at the end or inside; numbers that end in f, if
+# others have no letter.
 _WITH_D, _WITH_F, _WITHOUT = (
     re.compile(rf"[-+,;\s\[({{\1]([0-9]++{end})(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
-# What stands behind the first number, which is quicker to take away where it stands behind all.
+# The suffix of the first number: if all numbers have it, removing it as plain text is quicker.
 _SUFFIX = re.compile(r"\s*[-+.0-9]++(?:[eE][-+]?[0-9]++)?(_?[fiu](?:8|16|32|64)|[uU]?[lL]{1,2}|[uUfFdD]) ")
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
@@ -69,7 +70,8 @@ _INTEGER = (
     r"(?i)(?<![a-z])(unsigned\s++|u)?(char|short|long(?!\s++double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64))"
     r"(?=(?:_t|array|tensor|clamped)*+\b)"
 )
-# Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
+# Numbers whose points may separate thousands; lines with bars at their ends only; numbers that may be binary or
+# hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
 _AT_ENDS = r"(?:[ \t]*+\|?[^|\n]*+(?:\|[ \t]*+)?(?:\n|\Z))*+"
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
@@ -79,11 +81,11 @@ _REFUSED = {
     r"\[\|": "a list whose semicolons part rows, or elements",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
-# What says nothing, in the second group: signs in front of a label, comments, Excel's mark, the line in front of
-# cnngrad's results, R's numbers of rows, prompts, titles of columns.
+# Text without meaning, as the second group: comment signs before a label, comments, Excel's `sep=`, the first line of
+# cnngrad's results, R's row numbers, prompts, column titles.
 _END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
-# Words that stand for a number, or may be one.
+# What is not a name: words that stand for a number, such as nan, and words that may be hexadecimal.
 _NO_NAME = (
     r"(?!(?:(?i:nan|inf(?:inity)?|n\.?a\.?|n/a|nat|none|null|nil|nothing|missing|undef(?:ined)?|true|false|oo"
     r"|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{3,}+|[0-9A-F]{3,}+|[abcef][a-f]);?[ \t]*+(?:\n|\Z))"
@@ -102,7 +104,7 @@ _SILENT = re.compile(
     r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
 )
 _TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
-# Functions that leave an array as it is, and the keywords beside it.
+# Calls around an array: any call, the functions that leave an array as it is, and their keyword arguments.
 _CALL = re.compile(
     r"[A-Za-z_<](?<![\w.].)(?:(?<=n)ew\s+(?=\w+Array\())?"
     r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
@@ -123,9 +125,9 @@ _BOXES = re.compile(
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
 _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
-# The type of inner brackets, which says nothing new.
+# The type in front of inner brackets, which repeats that of the outer ones.
 _AGAIN = re.compile(r"(?<=[{\[,])\s*+(?:new[\s\w.]*\[\]|\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[])")
-# A vector as R prints it, with the number of its first element in front of each line.
+# A vector as R prints it: each line begins with the number of its first element.
 _VECTOR = re.compile(r"(?:\n[ \t]*+\[[0-9]++\][ \t]++[^\[\]\n]++)++\s*+")
 # Sizes in C that are macros or products.
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
@@ -134,7 +136,7 @@ _TYPED = re.compile(
     r"[\s\2]*+(?:new(?:\s(?P<type2>[\w.]*)|(?=\[))(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
     r"|(?P<new2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
 )
-# Lines that say something of the array below, or above; a group is called as what it says.
+# Lines that describe the array below or above them. A group's name, without its digit, tells what it holds.
 _HEADER = re.compile(
     rf"[\n\1][ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
     rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
@@ -155,15 +157,15 @@ _HEADER = re.compile(
 )
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
-# What a character marks: 0 is part of a number.
+# Maps each byte to its role: a bracket, a separator or a blank; 0 for all others, which are parts of numbers.
 _SIGNS = bytes(code if code in b",;\n[](){}\1\2" else 32 if code in b" \t" else 48 for code in range(256))
 _DEPTHS = np.array([(code in b"[({\1") - (code in b"])}") for code in range(256)], np.int8)
 _APART = str.maketrans(dict.fromkeys("[](){}\1\2,;\n\t", " "))
 _ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++|0(?:,0)*+,?)\}")
 _OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
-# More functions than a text of arrays has.
+# Maximum number of different functions that are removed from a text.
 _MOST_FUNCTIONS = 20
-# The most characters of a keyword, and of a size behind a function's bracket: numbers around them need no search.
+# Maximum length of a keyword, and of a size after a function's bracket; beyond it, numbers are not searched for them.
 _LONGEST = 99
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
@@ -174,12 +176,12 @@ _COMMAS = "its commas part numbers, or are decimal ones: write decimal points"
 
 
 def _said(match: re.Match[str]) -> dict[str, str]:
-    """What the groups of a match say; the same is said by groups of other numbers."""
+    """The groups of a match that are not empty, by their names without digits."""
     return {key.rstrip("12345"): value for key, value in match.groupdict().items() if value}
 
 
 def _sizes(text: str) -> Shape:
-    """Sizes or indices; -1 for a bracket that is empty or holds no number alone, or for a whole axis of a page.
+    """Sizes or indices; -1 for a bracket that is empty or holds more than a number, and for a whole axis of a page.
 
     >>> _sizes("[][3]"), _sizes("[K * K]"), _sizes("(2, 3)"), _sizes(":,:,1")
     ((-1, 3), (-1,), (2, 3), (-1, -1, 1))
@@ -190,7 +192,7 @@ def _sizes(text: str) -> Shape:
 
 
 def _of_its_base(word: str) -> float:
-    """A number of C, in its base.
+    """The value of a number as C writes it: decimal, octal or hexadecimal.
 
     >>> [_of_its_base(word) for word in ("0xff", "-010", "0x1p-1f", "1.5", "8")]
     [255, -8, 0.5, 1.5, 8]
@@ -204,9 +206,9 @@ def _of_its_base(word: str) -> float:
 
 
 def _marks(source: str) -> bytes:
-    r"""What stands between numbers: brackets and marks, without blanks, and 0 for each word.
+    r"""The structure of a text: its brackets and separators, with 0 for each word and without blanks.
 
-    Line breaks and comments stay outside brackets.
+    Line breaks and comments are kept only outside brackets.
 
     >>> _marks("[[1, 2.5],\n [3, 4]]\n")
     b'[[0,0],[0,0]]\n'
@@ -218,14 +220,14 @@ def _marks(source: str) -> bytes:
         is_new[1:] &= (codes[1:] != ord("0")) | (codes[:-1] != ord("0"))
         parts.append(codes[is_new])
     codes = np.concatenate(parts)
-    # More than 127 brackets in each other are no array.
+    # int8 is enough: no array is nested more than 127 deep.
     depth = np.cumsum(_DEPTHS[codes], dtype=np.int8)
     kept: Array = codes[(depth == 0) | ((codes != ord("\n")) & (codes != ord("\2")))]
     return kept.tobytes()
 
 
 def _levels(marks: bytes) -> tuple[list[int], bytes]:
-    r"""The sizes of the brackets in marks, from outside, and what is left of the marks, with 0 for each bracket.
+    r"""The sizes of nested brackets, outermost first, and the marks outside them, with 0 for each outermost bracket.
 
     >>> _levels(b"[[0,0],[0,0]]\n[[0,0],[0,0]]"), _levels(b"[[0,0],[0]]")
     (([2, 2], b'0\n0'), ([], b''))
@@ -242,7 +244,7 @@ def _levels(marks: bytes) -> tuple[list[int], bytes]:
 
 
 def _grid(indices: Any) -> list[int]:
-    """How many indices of each axis there are, counted from 0 or 1; none if some are missing or stand twice."""
+    """The size of each axis if the indices, from 0 or 1, fill a grid; empty if some are missing or occur twice."""
     if {*np.min(indices, axis=0).tolist()} - {0, 1}:
         return []
     sizes: list[int] = (np.ptp(indices, axis=0) + 1).tolist()
@@ -250,7 +252,7 @@ def _grid(indices: Any) -> list[int]:
 
 
 def _counting(array: Array) -> int:
-    """How many first columns of a table count its rows, or the others in them; -1 if its first line counts."""
+    """The number of first columns that are row numbers or indices; -1 if the first line holds column numbers."""
     ends = array[:, 0], array[0]
     by_rows, by_columns = (line[0] in (0, 1) and bool((np.diff(line) == 1).all()) for line in ends)
     rows, columns = array.shape
@@ -266,7 +268,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _silenced(match: re.Match[str]) -> str:
-    """Blanks for what says nothing; a comment is known as such."""
+    """Blanks in place of text without meaning; comments get a mark of their own."""
     return match[1] + re.sub("[^\n\1]", "\2" if match.groupdict().get("comment") else " ", match[2])
 
 
@@ -275,16 +277,16 @@ class _Reader:
 
     def __init__(self, where: str, text: str) -> None:
         self.where = where
-        # What is said of the array that is read, and a function that gives integers.
+        # What the text declares about the current array, and a function in it that gives integers.
         self.about, self.called = dict[str, str](), ""
         self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
-        # A row of MATLAB's may go on in the next line.
+        # In MATLAB, ... continues a row on the next line.
         self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", self.text)
         raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
         if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
             for pattern, words in _REFUSED.items():
                 self.refuse(0, self.text, pattern, f"{{0!r}}: {words}")
-        # Numbers and brackets alone need no more, unless R counts them.
+        # A text of only numbers and brackets is ready now, unless it has R's element numbers.
         if not raw and ",]" not in text and not re.match(r"\s*\[1\][ \t]+[^ \t\[]", text):
             return
         if re.match(r"\s*\[1\][^\n]*\n", text) and _VECTOR.fullmatch(self.text):
@@ -311,13 +313,13 @@ class _Reader:
                 opened.append(found[0])
             found = _CALL.search(self.text, found.end(), self.text.rfind("(") + _LONGEST)
         self.called = next((name for name in opened if "int" in name.lower()), "")
-        # Functions of one number alone.
+        # Calls around single numbers, such as float32(1.5).
         single = re.compile(r"(?:float|int)[0-9]+\(|single|double")
         if opened and "(" not in self.text and all(map(single.search, opened)):
             self.text = self.text.replace("\1", " ").replace(")", " ")
 
     def vector(self, text: str) -> str:
-        """The elements of R's vector in one line; an error if the numbers in front of the lines are not theirs."""
+        """The elements of R's vector in one line; an error if a line does not begin with its element's number."""
         count, rows = 1, re.findall(r"\[([0-9]+)\]([^\n]*)", text)
         for number, row in rows:
             if int(number) != count:
@@ -326,15 +328,15 @@ class _Reader:
         return "\n" + " ".join(row for _, row in rows)
 
     def fail(self, place: int, words: str) -> NoReturn:
-        """Raise an error with line and column, and how the text becomes readable."""
-        # A line break stands in front of the first line.
+        """Raise an error with line and column, and advice on how to write the text."""
+        # The text begins with an added line break, so its first line has number 1.
         line = self.text.count("\n", 0, place + 1)
         column = place - self.text.rfind("\n", 0, place)
         advice = text_advice(self.where, self.text[1:])
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
     def refuse(self, place: int, source: str, pattern: str | re.Pattern[str], words: str) -> None:
-        """Raise an error if a pattern is in a source; {0} in its words is what is found, {1} a group of it."""
+        """Raise an error if a pattern occurs in a text; in the words {0} stands for the match, {1} for its group."""
         if found := re.search(pattern, source):
             self.fail(place + found.start(), words.format(found[0], *found.groups()))
 
@@ -343,7 +345,8 @@ class _Reader:
         arrays = dict[str, Loose]()
         headers: list[re.Match[str] | None] = [*_HEADER.finditer(self.text)]
         bare = _HEADER.sub(lambda found: found[0][0].ljust(len(found[0])), self.text) if headers else self.text
-        # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
+        # The current array's label, its pages' indices, where its parts begin, with what each header declares, and where
+        # the last header ends.
         label, pages, parts, after = "", list[Shape](), [(0, dict[str, str]())], 0
         for header in [*headers, None]:
             said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
@@ -351,7 +354,7 @@ class _Reader:
                 self.fail(place, "a factor between numbers: of those below, or of all")
             after = header.end() if header else place
             new, page = said.pop("label", ""), said.pop("page", "")
-            # MATLAB says the name twice.
+            # MATLAB prints the name twice.
             if new and new == label and not page and not bare[parts[-1][0] : place].strip():
                 parts[-1] = place + 1, parts[-1][1]
             elif not header or (new and not (page and new == label)):
@@ -374,11 +377,11 @@ class _Reader:
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
     def finished(self, place: int, array: Array, axes: int, doubt: str) -> Loose | None:
-        """What `joined` gives in the sizes and type that are said of it; None if it has no numbers."""
+        """The array from `joined`, in its declared sizes and type; None if it has no numbers."""
         if not array.size:
             return None
         kind = self.about.get("type", "")
-        # Of a vector only the sizes of its elements are declared.
+        # The type of a vector declares only the sizes of its elements.
         has_sizes = re.match(r"(?!.*[vV]ec).*(?:array|;)", kind)
         nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind) if has_sizes else []
         # Rust's slices have no size.
@@ -387,7 +390,7 @@ class _Reader:
         if re.match(r"Vector\{(?:Vector|Matrix|Array)", kind):
             sizes = ()
         if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
-            # The first size is that of the whole.
+            # The first size is not declared: it follows from the number of elements.
             sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
         if sizes and -1 not in sizes:
             read, asked = ([size for size in shape if size != 1] for shape in (array.shape, sizes))
@@ -396,16 +399,16 @@ class _Reader:
                 self.fail(place, f"{said} is declared, but {there} is there")
             array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
-        # Counts are whole numbers, beside decimals of another kind. R numbers rows and columns itself.
+        # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
         is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> tuple[Array, int, str]:
-        """The array of some parts of the text without headers, each up to the next one: columns, pages or planes.
+        """The array made of some parts of the text without headers: columns, pages or planes.
 
-        Also returns how many axes are written, and a doubt.
+        Each part ends where the next one begins. Also returns how many axes are written, and another possible reading.
         """
         lines, following, doubt, is_table = list[list[Array]](), -1, "", False
         for (start, marks), (end, below) in pairwise(parts):
@@ -444,7 +447,7 @@ class _Reader:
         return array[0] if len(array) == 1 else array, 0 if doubt else array.ndim - 1, doubt
 
     def placed(self, place: int, array: Array, pages: list[Shape]) -> tuple[Array, int]:
-        """Pages where their indices, counted from 0 or 1, name; and how many axes are written."""
+        """The pages put in place by their indices, counted from 0 or 1; and how many axes are written."""
         if -1 not in pages[0]:
             pages = [(*page, -1, -1) for page in pages]
         free = [axis for axis, index in enumerate(pages[0]) if index < 0]
@@ -459,7 +462,7 @@ class _Reader:
         return np.moveaxis(array, (-2, -1), free), 0 if free[0] and array.shape[-2] == 1 else _DEEPEST
 
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
-        """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
+        """The array in brackets, or in a row of them; in a single [], semicolons or lines end rows, as in MATLAB."""
         has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
         if "=" in source:
             begin = max(source.index("=") - _LONGEST, 0)
@@ -487,7 +490,7 @@ class _Reader:
         return self.one_array(place, source, marks, apart, array), doubt
 
     def beside(self, keyword: re.Match[str]) -> str:
-        """Blanks for a keyword beside an array, once its type or sizes are known."""
+        """Blanks in place of a keyword argument, after its type or sizes are noted."""
         if not re.fullmatch(f"numpy|value|{_BESIDE}", keyword["key"]):
             return keyword[0]
         if said := {"dtype": "type", "shape": "sizes"}.get(keyword["key"]):
@@ -495,8 +498,8 @@ class _Reader:
         return " " * len(keyword[0])
 
     def one_array(self, place: int, source: str, marks: bytes, apart: bytes, array: Array) -> Array:
-        """The array of nested brackets, without the axes that are none; an error for several arrays."""
-        # What stands between arrays: nothing, a line break or several.
+        """The array of nested brackets, without axes that calls and parentheses add; an error for several arrays."""
+        # All gaps between arrays must be alike: nothing, a line break, or several.
         if b"\2" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1:
             self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
         other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
@@ -546,25 +549,25 @@ class _Reader:
         return array, _COMMAS if has_pairs else ("", _INDICES, _TITLES)[count]
 
     def cells(self, place: int, source: str) -> tuple[str, str]:
-        """The lines of a table with decimal points alone, and the mark between its cells; none for blanks."""
+        """The lines of a table with decimal points only, and the mark between its cells; empty for blanks."""
         self.refuse(place, "\n" + source, r"[\n,;|\t] *\" *\"", "a number is missing between quotation marks")
         # If all cells stand in quotation marks, commas in them are decimal ones.
         quoted = source.replace('","', '";"')
         lines = source if '",' in quoted or ',"' in quoted else quoted
-        # Lines of bars alone, between those of a matrix; bars at the ends of lines part no numbers.
+        # Remove lines of only bars, as in a drawn matrix; bars at the ends of lines separate nothing.
         lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", lines) if "|" in lines else lines
         has_bars = "|" in lines and not re.fullmatch(_AT_ENDS, lines)
         lines = lines if has_bars else lines.replace("|", " ")
         has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
         mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else "," if "," in lines else ""
-        # Cells without the mark that parts cells.
+        # The beginning up to which no quoted cell contains the mark between cells.
         apart = mark or " "
         whole = re.match(rf'(?:[^"]*+(?<![^\s{apart}])"[ ]*+[^"\n{apart}]*+[ ]*+"(?![^\s{apart}]))*+[^"]*+', lines)
         if whole and whole.end() < len(lines):
             self.refuse(place + whole.end(), lines[whole.end() :], '^"[^"]*+"', _QUOTED)
             self.uneven(place, source)
         lines = lines.replace('"', " ")
-        # Beside all other marks a comma is a decimal one.
+        # If cells are separated by another mark, a comma is a decimal comma.
         if has_decimal := mark != "," and "," in lines:
             if mark == ";" and re.search(r";[ ]*$", lines, re.M):
                 self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
@@ -578,7 +581,7 @@ class _Reader:
     def numbers(self, place: int, source: str, factor: str, in_code: bool) -> Array:
         """The numbers of a source times a factor, one after another."""
         kind = self.about.get("type", "")
-        # NumPy takes the code of such a character for a digit.
+        # NumPy misreads such characters as digits.
         if not source.isascii():
             self.refuse(place, source, r"[^\0-\x7f]{1,20}", "{0!r} is not a number")
         convert, power = self.converter(place, source, in_code), f"{float(factor or 1):.0e}"[1:]
@@ -591,7 +594,7 @@ class _Reader:
         for chunk in _CHUNK.finditer(source):
             words = plain = f"{chunk[0].translate(_APART)} "
             if not in_code:
-                # Fortran's powers stand in tables too.
+                # Fortran writes powers of ten with D, in tables too.
                 plain = plain.replace("D+", "e+").replace("D-", "e-")
             elif steps[0][0] is _MORE and (suffix := _SUFFIX.match(plain)) and f" {suffix[1]} " not in plain:
                 without = plain.replace(f"{suffix[1]} ", " ")
@@ -612,7 +615,7 @@ class _Reader:
         return self.declared(place, array, kind, convert is not None and "0x" in source.lower())
 
     def no_number(self, place: int, words: str, error: str) -> NoReturn:
-        """Say which word is no number, as far as NumPy's error tells."""
+        """Raise an error that names the word that is not a number, as far as NumPy's error tells it."""
         found = re.search(r"string (['\"])(.*?)\1? to (\w+) at", error, re.S)
         quote, word, form = found.groups() if found else ("'", "", "")
         said = f"{quote}{word[:20]}{quote} is not a number"
@@ -622,12 +625,12 @@ class _Reader:
         self.fail(place + (at.start() if at else 0), said)
 
     def declared(self, place: int, array: Array, kind: str, is_hex: bool) -> Array:
-        """The numbers as integers of the type that is declared; an error if it does not hold them."""
+        """The numbers as integers of the declared type, if there is one; an error if it can't hold them."""
         if not (integer := re.search(_INTEGER, kind or self.called)):
             return array
         if array.dtype.kind == "f":
             self.fail(place, f"decimals where {integer[0]} is declared")
-        # Python's int has 64 bits. That of C has 32: in hexadecimal numbers the highest one is the sign.
+        # Python's int is taken to have 64 bits. C's has 32: the highest bit of a hexadecimal number is its sign.
         bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
         held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in kind)}int{bits}")
         if ((held != array) & (not is_hex or array.astype(f"uint{bits}") != array)).any():
@@ -635,7 +638,7 @@ class _Reader:
         return held.astype(np.int64)
 
     def converter(self, place: int, source: str, in_code: bool) -> Callable[[str], float] | None:
-        """What reads hexadecimal and octal numbers; an error if some may be decimal or of another base."""
+        """The function that reads hexadecimal and octal numbers, if any; an error if a number's base is unclear."""
         kind = self.about.get("type", "")
         integer = re.search(_INTEGER, kind or self.called)
         kind = re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
@@ -658,7 +661,7 @@ class _Reader:
         return _of_its_base if "p" in lower else partial(int, base=0)
 
     def explain(self, place: int, source: str, apart: str, mark: str = ",") -> NoReturn:
-        """Say what is wrong in a row, or that it has not as many numbers as the first one."""
+        """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip() not in ("", ",")]
         is_marked, first = any(mark in row[0].strip().removesuffix(mark) for row in rows), 0
         for number, row in enumerate(rows, 1):
@@ -686,7 +689,7 @@ class _Reader:
 
 
 def _beside(boxes: re.Match[str]) -> str:
-    """Matrices between frames, side by side, as cnngrad itself prints them, one below the other."""
+    """Framed matrices that stand side by side, as cnngrad prints them, rewritten one below the other."""
     starts = [found.start() for found in re.finditer(r"[┌+] +[┐+]", boxes["frame"])]
     lines = [boxes["titles"] or "", "", *boxes["rows"].splitlines(), ""]
     text = "\n".join(line[start:end].strip() for start, end in pairwise([*starts, None]) for line in lines)

@@ -1,4 +1,4 @@
-"""Files out: results and documents, each written whole or not at all."""
+"""Writes results and documents, each whole or not at all."""
 
 import json
 import os

@@ -150,7 +150,7 @@ class Axis:
 
     @cached_property
     def conv(self) -> "Axis":
-        """The axis of the convolution in which the same positions meet: of a transposed axis the twin, from O to X.
+        """The convolution's axis on which the same positions meet: the axis itself, or the twin of a transposed one.
 
         >>> Axis(size=3, kernel=3, stride=2, transposed=True, extra=1).conv == Axis(size=8, kernel=3, stride=2)
         True
@@ -182,7 +182,7 @@ class Axis:
         return self.relation.inputs(outputs, taps, self.size, self.mode)
 
     def outputs(self, inputs: Places) -> Positions:
-        """The outputs that meet each input, one row for each: at each place where it stands, under each tap; or -1."""
+        """The outputs that meet each input, a row for each input: by place where it stands and by tap; -1 for none."""
         if self.transposed:
             return self.conv.inputs(inputs, range(self.kernel))
         places = self.places(inputs)
@@ -190,7 +190,7 @@ class Axis:
 
     @cached_property
     def border(self) -> Positions:
-        """The input that each position of X with its padding stands for, of a transposed axis of O; -1 for a zero.
+        """The input that each position of padded X (for a transposed axis: of padded O) stands for; -1 for a zero.
 
         >>> Axis(size=4, kernel=2, before=2, after=1, mode="reflect").border
         array([2, 1, 0, 1, 2, 3, 2])
@@ -198,7 +198,7 @@ class Axis:
         return self.held(self.mode, self.mode)
 
     def held(self, front: str, behind: str) -> Positions:
-        """The same if the padding in front and that behind are filled in these ways."""
+        """The same as `border` for these padding modes in front and behind."""
         at = np.arange(self.padded) - self.before
         return np.where(at < 0, *(BORDERS[mode].held(at, self.wide) for mode in (front, behind)))
 
@@ -208,7 +208,7 @@ class Axis:
         return np.delete(np.arange(self.padded), slice(self.before, self.before + self.size))
 
     def places(self, inputs: Places) -> Positions:
-        """The positions, from X's first, where each input stands: its own, then the padding's; some before any window.
+        """The positions, from X's first, where each input stands: its own, then the padding's; -1-before for none.
 
         >>> Axis(size=3, kernel=2, before=1, after=1, mode="circular").places([0, 1])
         array([[ 0, -2,  3],
@@ -276,17 +276,17 @@ class Axis:
 
     @property
     def apart(self) -> int:
-        """How far two inputs lie apart if no output reads both, the padding aside."""
+        """The least distance of two inputs at which no output reads both, the padding aside."""
         return -(-self.span // self.stride) if self.transposed else self.span
 
     @property
     def wide(self) -> int:
-        """The size of the array that windows lie on: the input, or of a transposed axis the output."""
+        """The size of the array that windows lie on: the input, or for a transposed axis the output."""
         return self.conv.size
 
     @property
     def windows(self) -> int:
-        """The number of windows: one for each output, or of a transposed axis for each input, which stamps it."""
+        """The number of windows: one for each output, or for a transposed axis one for each input, its stamp."""
         return self.conv.out
 
     @property
@@ -296,7 +296,7 @@ class Axis:
 
     @property
     def out(self) -> int:
-        """H_out = floor((H + p_before + p_after - d*(k-1) - 1) / s) + 1; of a transposed axis what makes the twin's H.
+        """H_out = floor((H + p_before + p_after - d*(k-1) - 1) / s) + 1; for a transposed axis the H of its twin.
 
         >>> Axis(size=5, kernel=2, stride=2).out, Axis(size=2, kernel=2, stride=2, transposed=True, extra=1).out
         (2, 5)
@@ -309,7 +309,7 @@ class Axis:
     def leftover(self) -> int:
         """The number of positions at the padded array's end that no window reaches.
 
-        It is a remainder of the stride, or of a transposed axis the output padding.
+        It is what the stride leaves over or, on a transposed axis, the output padding.
 
         >>> Axis(size=6, kernel=3, stride=2).leftover, Axis(size=2, kernel=3, transposed=True, extra=1).leftover
         (1, 1)
@@ -343,7 +343,7 @@ class Axis:
 
     @property
     def spread(self) -> int:
-        """The size of dE/dO with s-1 zeros between its elements; of a transposed axis that of X."""
+        """The size of dE/dO (for a transposed axis: of X) with s-1 zeros between its elements."""
         return self.stride * (self.windows - 1) + 1
 
     @property
@@ -367,8 +367,8 @@ class Axis:
         """The way back from O to the input without `flip`: for each phase of the stride, a window that slides over O.
 
         Input positions h, h + s, h + 2s, ... are all read through the same filter elements. So each of these phases is
-        a convolution of its own, without the zeros between the elements of dE/dO. No output reads an input position
-        that is in no phase.
+        a convolution of its own, without the zeros between the elements of dE/dO. An input position in none of the
+        phases is read by no output.
 
         >>> [(phase.inputs, phase.taps) for phase in Axis(size=4, kernel=3, stride=2, before=1).phases]
         [(slice(1, 4, 2), slice(2, None, -2)), (slice(0, 4, 2), slice(1, None, -2))]

@@ -80,7 +80,7 @@ class Expansion:
         return self.count - len(self.terms)
 
     def cut(self, most: int) -> "Expansion":
-        """The sum with its first terms alone; a single term is not left out, since words are no shorter."""
+        """The sum with only its first terms; a single last term is kept, since words for it would be no shorter."""
         return replace(self, terms=self.terms[: most + (self.count == most + 1)])
 
     def rest(self, shown: int) -> Number:
@@ -200,7 +200,7 @@ def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]
     dE/db has one operand: only the first of each pair counts.
     """
     if layer.transposed and tensor is not DB:
-        # The twin's pairs; its result is the other one, and its operands stand in the order of its own formula.
+        # Take the twin's pairs, with the operands in the order of this layer's formula.
         return [pair[::-1] for pair in leads(layer.conv, layer.role[tensor], lead)]
     channels, filters, (first, second) = layer.group_channels, layer.group_filters, (*lead, 0)[:2]
     if tensor is O:

@@ -113,13 +113,13 @@ class Layer:
 
     @cached_property
     def role(self) -> dict[Tensor, Tensor]:
-        """Which tensor of `conv` each tensor is: in a transposed layer X and dE/dO change places, and O and dE/dX."""
+        """Which tensor of `conv` each tensor is: in a transposed layer X and dE/dO change places; so do O and dE/dX."""
         changed = {X: DEDO, DEDO: X, O: DX, DX: O} if self.transposed else {}
         return {tensor: changed.get(tensor, tensor) for tensor in Tensor}
 
     @cached_property
     def framed(self) -> "Layer":
-        """The layer without padding whose X is this layer's X with its padding; the layer itself if that is zeros."""
+        """The layer without padding whose X is this layer's padded X; the layer itself if the padding holds zeros."""
         if self.mode == "zeros":
             return self
         return replace(self, axes=tuple(replace(a, size=a.padded, before=0, after=0, mode="zeros") for a in self.axes))

@@ -39,7 +39,7 @@ class Layouts:
         return self.filter if tensor.array is W else "" if tensor.array is B else self.data
 
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
-        """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes; those in front of all stay there.
+        """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes; further axes stay in front.
 
         >>> Layouts("nhwc").places(Tensor.X, 4), Layouts("nhwc").places(Tensor.X, 3)
         ((0, 3, 1, 2), (2, 0, 1))

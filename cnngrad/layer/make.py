@@ -83,7 +83,7 @@ def _in_other_layouts(asked: SimpleNamespace, dims: int, *layouts: str | None) -
 
 
 def _hint(asked: SimpleNamespace, is_chosen: bool) -> str:
-    """What would make a layer of shapes that make none: another shape of a depthwise W, or another layout; or empty."""
+    """Advice on shapes that make no layer: another shape of a depthwise W, or another layout; empty if neither fits."""
     groups, w = asked.groups, asked.w
     # Our W of a depthwise layer from one of shape (C, *K) or (*K, C, M); X may have a batch axis.
     if not asked.transposed and groups != 1:
@@ -240,7 +240,7 @@ def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]
     if asked.output_size is not None:
         sizes = one_per_axis("output_size", asked.output_size, d, least=1)
         extra = tuple(size - axis.stride * axis.size for size, axis in zip(sizes, bare, strict=True))
-    # Padding `same` depends on how much larger O shall be than stride * size.
+    # Padding `same` depends on how much O exceeds stride * size.
     bare = [replace(axis, extra=more) for axis, more in zip(bare, extra, strict=True)]
     for made, letter in zip(padded_axes(asked.padding, bare), _AXIS_LETTERS[d], strict=True):
         if is_sized:

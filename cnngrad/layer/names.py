@@ -96,7 +96,7 @@ class Names:
     def parse(self, text: str, offered: Sequence[Tensor] = ()) -> tuple[Tensor, Index]:
         """The explained tensor and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
 
-        For x, w and b the explained tensor is their gradient. `offered` are those to name if there is no such element.
+        For x, w and b the explained tensor is their gradient. The error names the elements of the tensors `offered`.
 
         Raises:
             CnngradError: not an element's name, or not an element of this layer.
@@ -137,5 +137,5 @@ Values = Mapping[Tensor, Any]
 
 
 def canonical_values(layer: Layer, arrays: Arrays) -> dict[Tensor, Array]:
-    """Arrays of the user's layout as values: in canonical shape."""
+    """Arrays whose axes are in cnngrad's order as values: in canonical shape."""
     return {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in arrays.items()}

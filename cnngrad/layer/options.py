@@ -66,7 +66,7 @@ def shortened(text: str) -> str:
 
 
 def padded_axes(padding: object, axes: Sequence[Axis]) -> list[Axis]:
-    """Axes with the padding that a number, numbers, pairs or a word stand for, from the same axes without padding."""
+    """The axes, which are without padding, with the padding that a number, numbers, pairs or a word stand for."""
     if isinstance(padding, str):
         # TensorFlow and ONNX write SAME, VALID, SAME_UPPER and SAME_LOWER.
         word = padding.lower().replace("_", "-")

@@ -17,7 +17,7 @@ from cnngrad.programs.verdicts import Answer, Fault
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
-# What compares arrays is bound in signatures, so that a function which replaces NumPy's or ours changes nothing.
+# What compares arrays is bound in signatures: if the user's function replaces it in NumPy or here, nothing changes.
 _Compare = Callable[..., bool]
 # Further names of the results, for an error message.
 _OTHERS = "dW, dEdW, grad_w and the like"
@@ -25,8 +25,8 @@ _OTHERS = "dW, dEdW, grad_w and the like"
 _USUAL = ("stride", "padding", "dilation", "groups")
 _LATER = ("padding_mode", "transposed", "output_padding")
 
-# How arrays may lie in memory, if not in C order and alone, in words: each is a part of an array that has this many
-# times its length on each axis, taken in steps, in an order.
+# Memory layouts other than plain C order, by words. Each array is a slice of a larger one: how many times as long on
+# each axis, the step of the slice, and the order.
 MEMORY: dict[str, tuple[int, int, Literal["C", "F"]]] = {
     "in Fortran order": (1, 1, "F"),
     "with negative strides": (1, -1, "C"),
@@ -36,7 +36,7 @@ MEMORY: dict[str, tuple[int, int, Literal["C", "F"]]] = {
 
 
 class UnreadableError(CnngradError):
-    """A function returns something else than results."""
+    """A function returns something other than results."""
 
 
 def called(error: Exception) -> str:
@@ -68,18 +68,18 @@ class Caller:
             self._parameters = inspect.signature(self.function).parameters
         # The order in which the function returns its results, once shapes have shown that it differs from ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
-        # The arrays that it is given, by what they are; its last results, and copies of these.
+        # The arrays passed to the function, by tensor, shape, dtype and layout; its last results, and copies of these.
         self._own: dict[tuple[Any, ...], Array] = {}
         self._last: list[tuple[Tensor, Array, Array]] = []
 
     def call(
         self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str], is_equal: _Compare = array_equal
     ) -> Answer:
-        """Call the function on a layer, with arrays that lie in C order, or as `memory` says in the words of `MEMORY`.
+        """Call the function on a layer, with arrays in C order, or in the layouts of `MEMORY` that `memory` names.
 
         Raises:
             NotImplementedError: the layer needs a keyword that the function does not take.
-            UnreadableError: it returns something else than results.
+            UnreadableError: it returns something other than results.
         """
         own = {tensor: self._filled(tensor, array, memory.get(tensor, "")) for tensor, array in arrays.items()}
         given = {tensor: self.convert(array) if self.convert else array for tensor, array in own.items()}
@@ -90,7 +90,7 @@ class Caller:
         return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
 
     def _filled(self, tensor: Tensor, array: Array, memory: str) -> Array:
-        """An array of this one's numbers that lies in memory so, at the address of the last one of its shape."""
+        """A copy of an array in the layout `memory`, at the same address as the last such array of its shape."""
         key = tensor, array.shape, array.dtype, memory
         if key not in self._own:
             times, step, order = MEMORY.get(memory, (1, 1, "C"))
@@ -141,7 +141,7 @@ class Caller:
         for name in (*_USUAL, *_LATER):
             default = DEFAULTS[name]
             value = _as_tuples(layer.options.get(name, default))
-            # A function that takes any keyword may not look at one that it is not told of.
+            # A function with **kwargs may ignore a newer option, so it gets one only if the user has asked for it.
             told = name in _USUAL or name in self.fixed or (layer.transposed and value != default)
             if name in known or (every and told):
                 found[name] = value

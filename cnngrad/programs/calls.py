@@ -20,7 +20,7 @@ _WORK = attrgetter("layer.work")
 
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
-# Numbers for which alone a program may be right, how others become such numbers, and how these become others again.
+# Kinds of numbers for which only a program may be right; how to make numbers of this kind, and how to spoil them again.
 _Change = Callable[[Array], Array]
 _SIMPLER: dict[str, tuple[_Change, _Change]] = {
     "whole numbers alone": (np.rint, lambda array: array + 0.25),
@@ -41,10 +41,10 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
 
 
 def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> list[str]:
-    """Add the faults that further calls show in a few layers, and return sentences on what is no fault.
+    """Add the faults that further calls show in a few layers, and return remarks that are no faults.
 
-    The layers are the smallest that is wrong in no known way, or in one that right layers show, and, if the program
-    keeps running, the plainest right one and the one that needs most.
+    The layers are the smallest wrong one that no mistake explains, or only mistakes that right layers would reveal;
+    and, if the program keeps running, the plainest right layer, the one with most features, and the one with most work.
     """
     if any(VARIES in outcome.faults for outcome in outcomes):
         return []
@@ -69,10 +69,10 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
     if right and judge.program.in_memory and not any(isinstance(each, Fault) for _, each in found):
         found += [(right[0].name, each) for each in _with_nan(judge, right[0])]
     faults = [(name, each) for name, each in found if isinstance(each, Fault)]
-    # Where chance decides, no other fault is certain.
+    # If results vary by chance, no other fault is certain.
     more = grouped([pair for pair in faults if pair[1] == VARIES] or faults)
     if wrong and {outcome.name for outcome in right} <= more.keys():
-        # Layers in which its first numbers are right alone are right by chance.
+        # If every right layer is wrong for other numbers, they were right by chance.
         more = {name: [fault for fault in some if fault != _VALUES] for name, some in more.items()}
     for outcome in outcomes:
         outcome.faults += more.get(outcome.name, ())
@@ -80,7 +80,7 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
 
 
 def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Fault | str]:
-    """What is wrong with a right layer in the first of some other ways in which it is wrong, and what is refused."""
+    """The fault in the first variation of a right layer that is wrong, and remarks on what the program refuses."""
     last = right
     for layer, fault in _ways(right.layer, judge.program.in_memory and strided):
         answer = judge.program.run(layer)
@@ -96,7 +96,7 @@ def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Faul
 
 
 def _why(judge: Judge, wrong: Outcome, before: Iterable[Outcome]) -> list[Fault]:
-    """Why a right layer is wrong in another way, as far as its results and those of earlier calls tell."""
+    """Why a variation of a right layer is wrong, as far as its results and those of earlier calls tell."""
     if not is_same(judge.program.run(wrong.layer), wrong):
         return [VARIES]
     off = {tensor: found.precision for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG}
@@ -107,9 +107,9 @@ def _why(judge: Judge, wrong: Outcome, before: Iterable[Outcome]) -> list[Fault]
 
 
 def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Fault]]:
-    """The layer with X, then W, then dE/dO changed, then as it was, and in other memory; what is wrong if it fails.
+    """Variations of a layer, each with the fault if it fails: arrays changed one after another, none, other memory.
 
-    The first number, the last, and the sum of each array stay the same; at last also the first half.
+    The first number, the last number, and the sum of each array stay the same; in the end also the first half.
     """
     changed = layer
     for half, (tensor, array) in product((False, True), layer.arrays.items()):
@@ -146,7 +146,7 @@ def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:
 
 
 def _if_kept(judge: Judge, wrong: Outcome, right: Sequence[Outcome]) -> list[Fault]:
-    """What is wrong if a wrong layer is right in another process, or if a right one is no longer right."""
+    """The fault if a wrong layer is right now or in a new process, or if a right layer is no longer right."""
     if judge(wrong.layer).passed or not all(judge(each.layer).passed for each in right):
         return [_KEPT]
     judge.program.close()
@@ -162,7 +162,7 @@ def _if_simpler(judge: Judge, layer: SuiteLayer) -> Iterator[Fault]:
 
     for words, (simpler, other) in _SIMPLER.items() if min(a.size for a in given.values()) > 1 else ():
         made = [*map(simpler, given.values())]
-        # With an array of zeros alone any program is right, and with few different numbers one may be right by chance.
+        # Any program is right for an array of only zeros. For few different numbers it may be right by chance.
         if (
             not all(map(np.array_equal, made, given.values()))
             and all(map(np.any, made))

@@ -14,31 +14,31 @@ from cnngrad.tensor import O, W, X
 
 __all__ = ["CONDITIONS", "separating", "shared"]
 
-# Numbers of a layer, in words.
+# Functions that count something in a layer, by words for it.
 _Counts = Mapping[str, Callable[[Layer], int]]
 
 
 def separating(right: Sequence[Layer], wrong: Sequence[Layer]) -> str:
-    """What the wrong layers have and no right one, such as `channels > 8`; empty if nothing known separates them."""
+    """What all wrong layers have and no right layer has, such as `channels > 8`; empty if nothing separates them."""
     layers = [*right, *wrong]
     is_wrong = np.arange(len(layers)) >= len(right)
     fits = {words: np.array([*map(test, layers)]) for words, test in _PREDICATES.items()}
     fits |= _limits(_COUNTS, layers, is_wrong)
     fits |= {f"{one} and {other}": fits[one] & fits[other] for one, other in combinations(CONDITIONS, 2)}
-    # Of what separates the layers, options tell more than sizes.
+    # Sizes come last: if options separate the layers too, they tell more.
     fits |= _limits(_SIZES, layers, is_wrong)
     return next((words for words, found in fits.items() if (found == is_wrong).all()), "")
 
 
 def shared(layers: Sequence[Layer], others: Sequence[Layer]) -> str:
-    """The property of some layers that the fewest others share; empty if most of these share it."""
+    """The property of all `layers` that the fewest `others` have; empty if more than half of these have it."""
     fitting = {words: sum(map(test, others)) for words, test in _PREDICATES.items() if all(map(test, layers))}
     words = min(fitting, key=fitting.__getitem__, default="")
     return words if words and len(layers) > 1 and 2 * fitting[words] <= len(others) > 0 else ""
 
 
 def _limits(counts: _Counts, layers: Sequence[Layer], is_wrong: Array) -> dict[str, Array]:
-    """Which layers are beyond a limit that the failing ones have in common, or no multiple of a tile, in words."""
+    """Which layers are beyond a limit that fits all wrong ones, or are no multiple of a tile, by words for it."""
     fits = {}
     for words, count in counts.items():
         numbers = np.array([*map(count, layers)])
@@ -51,7 +51,7 @@ def _limits(counts: _Counts, layers: Sequence[Layer], is_wrong: Array) -> dict[s
     return fits
 
 
-# Conditions that a layer may meet, in words: those of which it is told that they were never tried.
+# Conditions that a layer may meet, by words; the report names those that were never tried.
 CONDITIONS: dict[str, Condition] = {
     "stride > 1": needing("stride"),
     "padding > 0": needing("padding"),
@@ -66,7 +66,7 @@ CONDITIONS: dict[str, Condition] = {
     "a bias": needing("bias"),
     "axes that differ": needing("non-square"),
 }
-# Sizes of tiles, and numbers on which a fault may depend, in words.
+# Sizes of tiles, and numbers on which a fault may depend, by words.
 _TILES = (2, 4, 8, 16, 32)
 _COUNTS: _Counts = {
     **{name: attrgetter(name) for name in ("batch", "channels", "filters", "groups")},
@@ -84,7 +84,7 @@ _SIZES: _Counts = {
     "the width of O": lambda layer: layer.out[-1],
     "the height of O": lambda layer: layer.out[-2:][0],
 }
-# Properties that failing layers may have in common, in words.
+# Properties that failing layers may have in common, by words.
 _PREDICATES: dict[str, Condition] = CONDITIONS | {
     "a kernel larger than 1": lambda layer: prod(layer.kernel) > 1,
     "rows left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),

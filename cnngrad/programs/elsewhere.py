@@ -22,7 +22,7 @@ class Elsewhere(Program):
     """A program that an executor runs.
 
     Attributes:
-        executor: it has `submit`, as those of `concurrent.futures`.
+        executor: has a method `submit`, as those of `concurrent.futures`.
         make: makes the program where it is run.
     """
 
@@ -31,7 +31,7 @@ class Elsewhere(Program):
 
     def __post_init__(self) -> None:
         """Raise a CnngradError if the program can't be sent elsewhere."""
-        # It is asked the same as here. No process starts before it is run.
+        # A program made elsewhere has these properties too. Making one starts no process.
         here = self.make()
         self.keeps_running = here.keeps_running
         self.in_memory = here.in_memory

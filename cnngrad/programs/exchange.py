@@ -22,9 +22,9 @@ from cnngrad.tensor import GIVEN, RESULTS, Tensor
 if TYPE_CHECKING:
     from cnngrad.programs.suites import SuiteLayer
 
-# The most bytes of a file that a program writes, and of its folder: 1 GiB.
+# Maximum size of a file that a program writes, and of its folder, in bytes: 1 GiB.
 MOST_BYTES = 2**30
-# The most bytes of a result: a constant, and a number for each of its elements.
+# Maximum size of a result in bytes: a constant, and a number for each of its elements.
 _LEAST = 2**16
 _EACH = 64
 
@@ -74,7 +74,7 @@ def described(layer: Layer) -> Json:
 
 
 def most_bytes(shape: Shape) -> int:
-    """The most bytes that a program may write for an array of a shape, in any format."""
+    """The maximum number of bytes that a program may write for an array of this shape, in any format."""
     return _LEAST + _EACH * prod(shape)
 
 

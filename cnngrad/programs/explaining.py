@@ -55,11 +55,11 @@ class Wrong(NamedTuple):
     report: GradientReport
 
     def by(self, mistakes: Iterable[str]) -> set[str]:
-        """Those of some mistakes that take part in explanations by these mistakes alone."""
+        """The given mistakes that occur in an explanation of this array that needs no other mistake."""
         return {name for names in self.known if {*names} <= {*mistakes} for name in names}
 
     def is_given_by(self, recipe: Recipe) -> bool:
-        """Whether a recipe gives the array's numbers: of a few numbers no mistake and no relation can be read."""
+        """Whether a recipe gives the array's numbers; also for arrays too small to show a mistake by themselves."""
         layer = self.outcome.layer
         given = layer.layer.layouts.standard(self.report.gradient, self.report.analytic)
         gives = made(recipe, layer.data)
@@ -69,7 +69,7 @@ class Wrong(NamedTuple):
 def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     """The fewest mistakes that explain the most wrong arrays, then those that explain the most of the others.
 
-    None are given if no mistake is known.
+    Empty if no mistake is known.
     """
     wrong = [
         Wrong(outcome, {**found.report.found}, found.report)
@@ -90,7 +90,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     while explained := Counter(names for each in rest for names in each.known):
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
         others = [each for each in rest if not each.by(mistakes.union(best))]
-        # The name of one array may be a coincidence.
+        # A mistake that explains only one array may be a coincidence.
         if others and explained[best] == 1 and (chosen or len({each.outcome for each in wrong}) > 1):
             break
         chosen, mistakes, rest = [*chosen, best], mistakes.union(best), others
@@ -103,7 +103,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
 def _explanation(
     names: tuple[str, ...], explained: Sequence[Wrong], wrong: Sequence[Wrong], hints: Mapping[str, str]
 ) -> Explanation:
-    """The explanation of some of the wrong arrays by mistakes; `hints` has those of mistakes outside the catalogue."""
+    """The explanation of some of the wrong arrays by mistakes; `hints` is for mistakes outside the catalogue."""
     tensors, every = (dict.fromkeys(each.report.gradient.title for each in some) for some in (explained, wrong))
     where = "" if tensors == every else f"in {joined([*tensors])} "
     hint = hints.get("".join(names))
@@ -121,7 +121,7 @@ def _explanation(
 
 
 def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
-    """Add an explanation to the arrays that use one number in place of several of the layers'; its hint."""
+    """Add the explanation that one number replaces different ones of the layers, to arrays that fit; its hint."""
     seen = list[tuple[tuple[int, int], int]]()
     for each in wrong:
         right = np.abs([axis.relation for axis in each.outcome.layer.layer.axes])
@@ -132,7 +132,7 @@ def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
             seen += zip(fixed, right[off].tolist(), strict=True)
     (place, number), replaced = max(grouped(seen).items(), key=lambda pair: len(pair[1]), default=((0, 1), []))
     name, words, usual = _FIXED[place]
-    # That the usual number is used for all has a name of its own.
+    # If it is the usual number that replaces the others, the catalogue has a name for this.
     if len({*replaced}) < 2 or number == usual:
         return {}
     least, above = (usual, f" above {usual}") if min(replaced) > usual else (-1, "")
@@ -147,10 +147,10 @@ def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
 
 
 def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
-    """Add the commonest mistakes to arrays of few numbers that they give too: these show none, or another by chance."""
+    """Add the commonest mistakes to small arrays that they explain too: these show none, or another by chance."""
     named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
     for each in wrong:
-        # That the numbers are not finite, or cut, is no name of the catalogue.
+        # `not-finite` and `truncated` are not in the catalogue.
         is_unnamed = PLACES.keys().isdisjoint(chain(*each.known))
         if is_unnamed or np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS:
             layer = each.outcome.layer.layer
@@ -158,15 +158,15 @@ def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
             for name, _ in named.most_common(_MOST_TRIED):
                 for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
                     each.known.setdefault((name,), recipe)
-        # A part that is left out may be all that there is.
+        # In a small array the part that is left out may be everything.
         if ("zero",) in each.known and named.most_common(1)[0][0] == "incomplete":
             each.known.setdefault(("incomplete",), None)
 
 
 def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
-    """The detail that the recipes of most layers share, or a name or the value that their factors have; may be empty.
+    """The detail that the recipes of most layers share, or the name or value of their factor; may be empty.
 
-    Of details that differ only in numbers, and in what these are, the first layer's is an example.
+    If details differ only in numbers, and in the brackets after these, the first layer's detail is the example.
     """
     factors = [
         (word, name)
@@ -201,16 +201,16 @@ _BESIDE = {
 
 # A number in a detail, and what it is.
 _NUMBER = re.compile(r"-?\d+( \([^)]*\))?")
-# Numbers that may be used in place of the layer's, in the order of a relation's: id, words, and the usual number.
+# Mistakes that use one number for all layers, in the order of a relation's numbers: id, words, and the usual number.
 _FIXED = (
     ("stride-fixed", "your windows move by {}, whatever the stride", 1),
     ("dilation-fixed", "the elements of your filter stand {} apart, whatever the dilation", 1),
     ("padding-fixed", "your windows begin {} in front of X, whatever the padding", 0),
 )
 
-# The most mistakes of other arrays that are tried on an array that shows none.
+# Maximum number of other arrays' mistakes that are tried on an array that shows none.
 _MOST_TRIED = 3
-# They are also tried on an array with at most this many numbers other than 0.
+# They are also tried on an array with at most this many nonzero numbers.
 _FEW_NUMBERS = 8
 
 
@@ -232,7 +232,7 @@ def unexplained(reports: Sequence[Graded]) -> str:
     return f"no known mistake gives it{where}"
 
 
-# Where the wrong elements may be on an axis, in words, by their positions and the last one.
+# Where the wrong elements may be on an axis, by words; each test takes their positions and the last position.
 _ENDS: dict[str, Callable[[Array, int], Array]] = {
     "in the first": lambda places, _: places == 0,
     "in the last": lambda places, last: places == last,

@@ -76,7 +76,7 @@ class Findings:
         """What is wrong beside the arrays, with the names of the layers that show it."""
         found = grouped(dict.fromkeys((fault, outcome.name) for outcome in self.outcomes for fault in outcome.faults))
         if self.condition:
-            # Some conditions are things that a layer has.
+            # "where channels > 8", but "with a bias".
             word = "where" if re.search("[<>]", self.condition) else "with"
             fault = Fault("depends-on-shape", f"it fails {word} {self.condition}")
             found[fault] = [outcome.name for outcome in self.failing]
@@ -84,12 +84,12 @@ class Findings:
 
     @cached_property
     def condition(self) -> str:
-        """What the failing layers have and no right one, such as `channels > 8`; empty if mistakes explain them."""
+        """What all failing layers have and no right one has, such as `channels > 8`; empty if mistakes explain them."""
         right = [outcome.layer for outcome in self.outcomes if outcome.passed]
         failing = self.failing
         if not right or self.smallest is None or any(outcome.faults for outcome in failing):
             return ""
-        # A mistake that right layers would show does not explain alone why others fail.
+        # A mistake that right layers would reveal does not by itself explain why others fail.
         shown = {name for layer in right for name in layer.shows}
         telling = [each.outcomes for each in self.explanations if {*each.mistakes} - shown]
         if len({outcome.name for outcome in chain(*telling)}) == len(failing):
@@ -194,7 +194,7 @@ class Findings:
                 yield f"all failing layers have {self._in_common}"
             causes = [*self._causes()]
             yield from causes
-            # A fault may be a cause.
+            # A fault that is named as a cause is not repeated.
             yield from (fault.says for fault in self.faults if not any(fault.says in cause for cause in causes))
             if left:
                 return
@@ -288,7 +288,7 @@ class Findings:
 
 
 def facts_of_run(begun: float, seed: int, command: str = "") -> Json:
-    """What JSON says of a run that began at a time of `time.monotonic`."""
+    """The facts of a run for JSON; `begun` is its start by `time.monotonic`."""
     versions = {"cnngrad": __version__, "python": platform.python_version(), "numpy": np.__version__}
     return {"seconds": round(time.monotonic() - begun, 3), "seed": seed, "versions": versions, "command": command}
 
@@ -300,9 +300,9 @@ def _product(term: Term) -> Json:
     return {"factors": names, "coefficient": float(coefficient)}
 
 
-# Of more layers than this, the others are not named.
+# Maximum number of layers that are named.
 _MOST_NAMED = 4
-# The most lines shown of a failed program's standard error.
+# Maximum number of lines shown of a failed program's standard error.
 _MOST_LINES = 5
 # A line that names an error; lines of a stack are indented or begin with a number.
 _ERROR = re.compile(

@@ -35,8 +35,8 @@ def check_function(
 ) -> Findings:
     """Run your own backward pass on the layers of a suite, and find the mistake behind its failures.
 
-    It is called in this process, and could replace what cnngrad uses; `cnngrad check --run module:name` judges in
-    another one. It is called twice for each layer, for some also with other numbers and arrays that are not in C order.
+    The function is called in this process, so it could replace parts of cnngrad; `cnngrad check --run module:name`
+    calls it in another one. It is called twice for each layer, for some also with other numbers and memory layouts.
 
     Args:
         function: called as f(x, w, dedo, *, stride, padding, dilation, groups), each option an int if all axes agree,

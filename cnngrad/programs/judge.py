@@ -31,7 +31,7 @@ class Judge:
 
     Attributes:
         program: the program.
-        shown: the form of a tensor's numbers, where all layers show it together.
+        shown: the form of each tensor's numbers, if all layers together show it.
     """
 
     program: Program
@@ -91,7 +91,7 @@ def is_same(answer: Answer, outcome: Outcome) -> bool:
 
 
 def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
-    """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
+    """The faults of results that differ in a second answer; the outcome's verdict on them becomes `VARIES`."""
     for tensor, before in outcome.claims.items():
         after = again.results.get(tensor)
         first = outcome.results[tensor]
@@ -115,7 +115,7 @@ def _result(report: GradientReport) -> Result:
         return Result(Verdict.WRONG_SHAPE, report=report, hint=hint)
     verdict = Verdict.RIGHT
     if report.passed is None:
-        # The dtype of short numbers promises more than TF32.
+        # Errors of TF32's size in float32 numbers count as wrong: the dtype promises more.
         verdict = Verdict.WRONG if report.precision and not report.judged_as else Verdict.COARSE
     elif not report:
         verdict = Verdict.NOT_FINITE if report.mistake == "not-finite" else Verdict.WRONG

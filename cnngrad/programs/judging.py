@@ -25,7 +25,7 @@ from cnngrad.programs.suites import STRIDED, SuiteLayer
 from cnngrad.programs.verdicts import VARIES, Outcome, Result, Verdict, grouped
 from cnngrad.tensor import DB, RESULTS, Tensor
 
-# The most notes of layers that are shown.
+# Maximum number of notes that are shown.
 _MOST_NOTES = 3
 # After this many layers in a row whose array no mistake gives, only the usual mistakes are sought in the others.
 _UNKNOWN = 4
@@ -33,7 +33,7 @@ _UNKNOWN = 4
 _ENOUGH = 3
 _ENOUGH_HANGS = 2
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
-# Faults of programs whose results are no function of the arrays: other layers and numbers tell nothing of them.
+# With these faults results depend on more than the arrays, so other layers and numbers would show nothing.
 _UNSTEADY = {"keeps-state", "not-deterministic"}
 
 
@@ -87,7 +87,7 @@ def run_layers(
     _complete(outcomes, expect)
     told = called_again(judge, outcomes, STRIDED not in unsupported)
     if any(VARIES in outcome.faults for outcome in outcomes):
-        # Chance decides over the numbers: no mistake can be read off them.
+        # The numbers vary by chance, so no mistake can be read from them.
         for outcome in outcomes:
             outcome.note = "" if outcome.note == OTHER_ORDER else outcome.note
             wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
@@ -138,7 +138,7 @@ def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]
 def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
     """Sentences on wrong shapes, each from the first layer that has it, and on results of too few bits.
 
-    Right numbers may have too few bits for more than their own format, unless the precision is stated.
+    A result that is right for its short format gets a remark too, unless the user has stated the precision.
     """
     shapes = list[str]()
     said = list[tuple[str, str]]()
@@ -148,7 +148,7 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
         # The most frequent one.
         most = Counter(result.precision for _, result in found if result.precision).most_common(1)
         said += [(f"it {words}.", tensor.title) for words, _ in most]
-        # A report is true if it is on right numbers.
+        # A report is truthy if its numbers are right.
         forms = dict.fromkeys(result.report.judged_as for _, result in found if result.report and not is_stated)
         said += [
             (f"judged as {words}; --as float32 asks for more.", tensor.title)
@@ -173,12 +173,13 @@ def _seek(judge: Judge, outcomes: list[Outcome]) -> None:
 
 
 def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:
-    """Grade wrong results again whose numbers have 16 bits, as all layers show together, if one alone does not.
+    """Grade wrong results again if all layers together show that the numbers have 16 bits.
 
-    The evidence is the numbers of the same tensor, or else of all tensors; the judge learns the form of each.
+    A single layer may be too small to show it. The evidence is the numbers of the same tensor, or else of all tensors;
+    the forms are kept in `judge.shown`.
     """
     whole = any(all(map(is_whole, outcome.layer.arrays.values())) for outcome in outcomes)
-    # If a report names a form, the form is known.
+    # If a report names a form, the form is known already.
     judged = {
         tensor: [
             (outcome, each.report)
@@ -195,7 +196,7 @@ def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:
             judge.shown[tensor] = form
             for outcome, report in given:
                 if report.passed is False and not report.mistake and not report.precision:
-                    # Numbers of a text are then right.
+                    # Numbers read from text may be right in this form.
                     claims = {tensor: outcome.claims[tensor]}
                     outcome.results.update(judge.graded(outcome.layer, claims, TRIES))
 
@@ -213,7 +214,7 @@ def _complete(outcomes: Sequence[Outcome], expect: Sequence[Tensor]) -> None:
 
 
 def _with_lead(judge: Judge, layers: Sequence[SuiteLayer]) -> list[SuiteLayer]:
-    """The layers with the axes in front of X's spatial ones that they have, or more if the program fails with these."""
+    """The layers with their axes in front of X's spatial ones, or with more if the program fails with these."""
     tried = []
     for lead in range(layers[0].layer.x_lead, 3):
         outcome = judge(layers[0].with_lead(lead))
@@ -265,8 +266,8 @@ def _is_hopeless(done: Sequence[Outcome]) -> bool:
 def _smallest(
     judge: Judge, start: Outcome, without: Collection[str], progress: Progress
 ) -> tuple[Outcome, list[Layer]]:
-    """The smallest layer found to fail in the same way, after a limited number of runs, and all that fail too."""
-    # A long search is needed only if it has explained the failure: by a pair of mistakes, or by a rare one.
+    """The smallest layer found to fail in the same way, after a limited number of runs, and others that fail."""
+    # The long search is repeated only if it has explained the failure, by a pair of mistakes or by a rare one.
     usual = {(mistake.id,) for mistake in CATALOGUE if mistake.short} | {()}
     tries = 0 if usual.issuperset(result.mistakes for result in start.results.values()) else TRIES
     wanted = _way(start)

@@ -17,7 +17,7 @@ from cnngrad.programs.suites import SuiteLayer, numbered
 from cnngrad.programs.verdicts import Outcome, Verdict, grouped
 from cnngrad.tensor import B
 
-# The most runs of a program to read its products.
+# Maximum number of runs of a program to read its products.
 _MOST_READINGS = 200
 
 

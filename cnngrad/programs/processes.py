@@ -27,7 +27,7 @@ _SAID = 0.05
 _LOOK = 0.2
 # An environment variable that descendants inherit, by which they are found outside the process's group.
 _MARK = "CNNGRAD_RUN"
-# The most searches for new descendants while known ones are being killed.
+# Maximum number of searches for new descendants while known ones are being killed.
 _MOST_ROUNDS = 100
 
 
@@ -54,14 +54,14 @@ class Process:
             words: the command's words.
             talks: whether it answers lines on its standard input with lines on its standard output; otherwise its
                 input is empty, and its output is kept with its standard error.
-            memory: the MiB of address space that it may take; None for all.
+            memory: the limit of its address space in MiB; None for no limit.
 
         Raises:
             CnngradError: it can't be started.
         """
         mark = uuid.uuid4().hex
         self._mark = mark.encode()
-        # A program may be cnngrad itself: what that starts is ours too.
+        # The program may be cnngrad itself: the processes that it starts must carry our mark too.
         marks = f"{os.environ.get(_MARK, '')} {mark}"
         with _STARTING:
             _adopt_orphans()
@@ -116,7 +116,7 @@ class Process:
         Args:
             line: the line; if it is empty, nothing is written.
             timeout: the seconds that all answers may take.
-            most: the most bytes in a line of an answer.
+            most: the maximum number of bytes in a line of an answer.
 
         Raises:
             ProcessEndedError: it ended, or was killed because no further line came in time or a line was too long.
@@ -253,7 +253,7 @@ def _fault(code: int) -> Result | None:
 
 def _size(folder: Path) -> int:
     total = 0
-    # Python's search ends at folders deeper than its stack.
+    # In folders nested deeper than Python's stack, rglob raises RecursionError.
     with suppress(OSError, RecursionError):
         for path in () if folder.is_symlink() else folder.rglob("*"):
             total += path.lstat().st_size

@@ -27,13 +27,13 @@ from cnngrad.programs.verdicts import Answer, Fault, Verdict, answered, failed
 from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
 
-# The most lines shown of an output without an answer.
+# Maximum number of lines shown of an output without an answer.
 _STRAY_LINES = 5
-# The most characters shown of such a line.
+# Maximum number of characters shown of such a line.
 _STRAY_LENGTH = 60
 # An import, and the first call in a process that keeps running, may each take this many times the timeout.
 FIRST = 6
-# The most bytes of an answer in addition to its arrays.
+# Maximum size of an answer in bytes, in addition to its arrays.
 _BESIDE = 2**20
 
 # Keeps the files of a run: called with their folder before it is deleted.
@@ -45,7 +45,7 @@ class Program(ABC):
 
     # The precision of its results, as for `check`; None for that of their dtype or of a text's digits.
     written: str | None = None
-    # Whether it runs several layers in one process, and whether its arrays may lie in memory in any order.
+    # Whether it runs several layers in one process, and whether its arrays may have any memory layout.
     keeps_running = False
     in_memory = False
 
@@ -83,7 +83,7 @@ def program_of(
         timeout: the seconds that each run may take.
         stream: whether the command answers lines on its standard input, one process for all layers.
         fixed: the options that are the same in all layers, which a function need not take.
-        memory: the MiB of memory that its process may take; None for all.
+        memory: the memory limit of its process in MiB; None for no limit.
         first: the timeout of the first call in a process that keeps running, as a multiple of the others'.
 
     Raises:
@@ -117,7 +117,7 @@ class _External(Program):
     Attributes:
         words: the words of its command.
         timeout: the seconds that each run may take.
-        memory: the MiB of memory that its process may take; None for all.
+        memory: the memory limit of its process in MiB; None for no limit.
         first: the timeout of the first call in a process, as a multiple of the others'.
         exchange: how arrays are written for it.
     """
@@ -193,14 +193,14 @@ def _temporary() -> Iterator[Path]:
         try:
             shutil.rmtree(folder)
         except (OSError, RecursionError):
-            # These follow no links, and folders may be closed, or deeper than Python's stack.
+            # For folders without permissions, or deeper than Python's stack; these commands follow no links.
             for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
                 with suppress(OSError):
                     subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)
 
 
 def _restore(folder: Path) -> None:
-    """Put an empty folder where a program has put a link or a pipe, which would be followed, or waited for."""
+    """Replace by an empty folder a link or a pipe that a program has put there: cnngrad would follow it, or wait."""
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
         folder.mkdir()
@@ -315,7 +315,7 @@ class _Function(_External):
     def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
         write_layer(folder, layer, self.exchange)
         process = self._process or self._imported()
-        # Any name may be in the folder's path.
+        # The folder's path may hold any character, so it is sent as JSON.
         kind, _, words = next(process.ask(json.dumps(str(folder)), timeout, _BESIDE)).partition(" ")
         _restore(folder)
         if kind == "skipped":

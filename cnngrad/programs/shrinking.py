@@ -20,9 +20,9 @@ from cnngrad.tensor import X
 SMALLER = "a smaller layer that fails"
 # The name of the smallest layer found.
 SMALLEST = "smallest"
-# The most runs.
+# Maximum number of runs.
 _MOST_RUNS = 200
-# The seconds after which no run is begun.
+# Seconds after which no further run is begun.
 _LONGEST = 20.0
 
 # Called with the current step's name, the number of steps done, of all steps, and of failures so far.
@@ -59,13 +59,13 @@ def smaller_layers(
 
 
 def _with_smaller_sizes(best: SuiteLayer) -> Iterator[SuiteLayer]:
-    """The layers with one size or option smaller that have what all layers of the suite are asked to have."""
+    """The layers with one size or option smaller that keep the options asked of all layers of the suite."""
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
     for smaller in _smaller(best.layer):
         # At least one window must fit on every axis.
         with suppress(CnngradError):
             layer = with_options(smaller, best.asked)
-            # A group of a layer with fewer groups is larger.
+            # With fewer groups, each group is larger.
             is_larger = prod(layer.canonical[X]) > best.arrays[X].size or layer.filters > best.layer.filters
             if not is_larger and sizes(layer) != sizes(best.layer):
                 yield numbered(replace(best, layer=layer), decimals)
@@ -111,7 +111,7 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
         yield from (with_axes(part, **dict.fromkeys(names, fewer)) for fewer in _fewer(most, least))
 
 
-# The numbers of an axis that become smaller together, and the least ones; for a size, if a window fits.
+# The numbers of an axis that become smaller together, and their minimum; that of a size also depends on the window.
 _LEAST = {
     ("kernel",): 1,
     ("dilation",): 1,
@@ -125,7 +125,7 @@ _LEAST = {
 
 
 def _fewer(number: int, least: int) -> list[int]:
-    """Smaller numbers, the least first; a program may take multiples of a number alone, or numbers from one on."""
+    """Smaller numbers, the least first; several, since a program may take only multiples, or only large numbers."""
     tried = dict.fromkeys((*range(least, least + 5), number // 2, number - 2, number - 1))
     return [smaller for smaller in tried if least <= smaller < number]
 

@@ -90,7 +90,7 @@ def submitted(text: str) -> dict[str, str]:
         raise CnngradError(f"no file matches {pattern}: write --run-each 'submissions/*/conv.py:backward'")
     programs = [f"{path}:{rest}" if rest else text.replace(pattern, shlex.quote(path), 1) for path in paths]
     parts = [Path(path).parts for path in paths]
-    # Of tuples it gives the first parts that are the same.
+    # For tuples, this gives the leading parts that they share.
     alike = os.path.commonprefix
     first, last = (len(alike([each[::step] for each in parts])) for step in (1, -1))
     # One file, or one beside the folders of the others, has no part of its own.

@@ -28,14 +28,14 @@ SUITES = ("quick", "standard", "thorough")
 _THOROUGH = 300
 # The positions by which X is enlarged on each axis until a window fits.
 _MORE = (0, *(2**doubled for doubled in range(12)))
-# The most draws of numbers.
+# Maximum number of draws of numbers.
 _MOST_DRAWS = 100
 # A result of at most this many elements must not be 0.
 _FEW = 4
-# No element of dE/db, and no sum of some, may be smaller than this, as a fraction of the least number of dE/dO.
+# Minimum magnitude of dE/db's elements and of sums of them, as a fraction of dE/dO's smallest nonzero magnitude.
 _CANCELLED = 0.1
 
-# What a layer has, by keyword; and whether it has something.
+# The sizes and options of a layer, as keywords of `_row`; and a test of a layer.
 _Row = dict[str, Any]
 Condition = Callable[[Layer], bool]
 
@@ -49,8 +49,8 @@ class SuiteLayer:
         layer: the layer.
         arrays: X, W, dE/dO and, if the layer has a bias, b; with the layer's axes, in cnngrad's order.
         instead_of: the suite's layer that it replaces; None for a layer of the suite itself.
-        asked: what all layers of its suite are asked to have, as keywords of `suite`.
-        memory: how arrays lie in memory that are not in C order, for functions.
+        asked: the options and shapes that the user asks of all layers, as keywords of `suite`.
+        memory: the memory layout of arrays that are not in C order, in words; only for functions.
     """
 
     name: str
@@ -113,14 +113,14 @@ def _row(
     bias: bool = False,
     **options: Any,
 ) -> Layer:
-    """A layer with three spatial axes, of which a suite uses the last `dims`."""
+    """A layer with three spatial axes; a suite uses the last `dims` of them."""
     w_shape = (filters, channels // groups, *kernel)
     b_shape = (filters,) if bias else None
     return make_layer((batch, channels, *size), w_shape, b_shape=b_shape, groups=groups, layout="ncdhw", **options)
 
 
 def _with_each(layer: Layer, **changes: Iterable[int]) -> Layer:
-    """The layer with other numbers of its axes, one for each."""
+    """The layer with other values of some attributes of its axes, one for each axis."""
     rows = zip(*changes.values(), strict=True)
     axes = (replace(axis, **dict(zip(changes, row, strict=True))) for axis, row in zip(layer.axes, rows, strict=True))
     return replace(layer, axes=tuple(axes))
@@ -160,7 +160,7 @@ _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
     "padding-modes": methodcaller("with_axes", mode="zeros"),
 }
 FEATURES = tuple(_WITHOUT)
-# What `--without` takes too: arrays that are not in C order.
+# A further word for `--without`: arrays that are not in C order.
 STRIDED = "strided"
 
 
@@ -174,7 +174,7 @@ def needing(feature: str) -> Condition:
     return lambda layer: sizes(_WITHOUT[feature](layer)) != sizes(layer)
 
 
-# What layers of the suites have, as `_row` takes it.
+# Sizes and options that layers of the suites share, as keywords of `_row`.
 _SQUARE = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
 _1X1 = {"kernel": (1, 1, 1)}
 _PADDING_1 = {"padding": 1}
@@ -251,7 +251,7 @@ _STANDARD: dict[str, _Row] = {
     "circular-groups": _GROUPS | _UNEVEN | {"padding_mode": "circular"},
 }
 _STANDARD |= {
-    # Sizes beyond, and no multiples of, those of tiles and blocks.
+    # Sizes that are larger than tiles and blocks, and no multiples of them.
     "edge-outputs": {"size": (3, 40, 20), "kernel": (1, 2, 3)},
     "edge-channels": {"size": (3, 10, 10), "kernel": (1, 3, 3), "channels": 11, "filters": 17},
     "edge-groups": _BIAS | {"batch": 5, "channels": 10, "filters": 10, "groups": 5},
@@ -260,12 +260,12 @@ _STANDARD |= {
     "edge-padding": {"padding": (2, 4, 5)},
     "edge-steps": {"size": (9, 19, 17), "stride": (3, 5, 4), "dilation": (2, 4, 5)},
 }
-# The layers whose numbers overflow, vanish, or are special; formats that do not hold them are not judged by them.
+# The layers whose numbers overflow, vanish, or are special; a format that can't hold them is not judged by them.
 NUMBERS = "numbers-"
 _STANDARD |= dict.fromkeys(map(NUMBERS.__add__, ("above-127", "above-32767", "apart", "tiny", "zero")), _MANY)
-# The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
+# A layer's largest number, if not 9. In `many`, sums exceed 2^11, where float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40, "numbers-above-127": 200, "numbers-above-32767": 2**16}
-# What is done to the numbers of other layers, with a generator of random numbers.
+# Changes of a layer's numbers; each takes a generator of random numbers and an array.
 _CHANGED: dict[str, Callable[[np.random.Generator, Array], Array]] = {
     "numbers-apart": lambda generator, array: array * 2 ** generator.integers(0, 12, array.shape),
     "numbers-tiny": lambda _, array: array * 2.0**-40 if array.dtype.kind == "f" else array,
@@ -344,7 +344,7 @@ def suite(
 
 
 def _fitted(title: str, layer: Layer, asked: Mapping[str, Any]) -> Layer:
-    """The layer with what is asked of all; if no window fits, X grows, or if X is given, the windows shrink."""
+    """The layer with the options asked of all; if no window fits, X grows or, if X is given, the windows shrink."""
     x_shape = asked.get("x_shape")
     tried = [_with_each(layer, size=[size + more for size in layer.size]) for more in _MORE]
     if x_shape is not None:
@@ -388,7 +388,7 @@ def with_options(layer: Layer, asked: Mapping[str, Any]) -> Layer:
         x[1] = w[place] * times
     b = (w[1] * groups if layer.transposed else w[0],) if layer.has_bias else None
     options = replace(layer, layouts=Layouts()).options
-    # These give O its size, whatever the layer's own output padding is.
+    # These determine the size of O, so the layer's own output padding must not.
     if layer.transposed and ("output_size" in given or str(given.get("padding")).lower().startswith("same")):
         del options["output_padding"]
     options |= given

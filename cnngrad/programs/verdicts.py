@@ -1,4 +1,4 @@
-"""What the user's program answers for a layer, and what is said of it: a verdict on each array, or on how it ended."""
+"""The answer of the user's program for a layer, and the verdicts on it: on each array, or on how the run ended."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Verdict(Enum):
     NOT_WRITTEN = ("not written",)
     UNREADABLE = ("not readable",)
     VARIES = ("not the same twice",)
-    # Of runs:
+    # For runs:
     UNANSWERED = ("no answer",)
     CRASHED = ("crash", False, True)
     FAILED = ("failed", False, True)
@@ -64,7 +64,7 @@ class Fault(NamedTuple):
     says: str
 
 
-# Chance decides over such results.
+# The fault of a program whose results vary by chance.
 VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
 
 
@@ -216,7 +216,7 @@ class Outcome:
 
 
 def all_passed(each: Iterable[bool | None]) -> bool | None:
-    """Whether all pass; False if one does not, else None if that is not known of one."""
+    """Whether all pass; False if one fails, else None if one is unknown."""
     found = set(each)
     return False if False in found else None if None in found else True
 

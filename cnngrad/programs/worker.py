@@ -1,7 +1,7 @@
 """The process that calls a user's Python function, and writes its results to each folder named on standard input.
 
 Its first line is `ready`, or why the function can't be imported. It answers each line, a folder in JSON, with a line:
-done, skipped or failed, and an explanation: of done a JSON object. The function's own output goes to standard error.
+done, skipped or failed, and an explanation (for done a JSON object). The function's own output goes to standard error.
 """
 
 import importlib
@@ -26,7 +26,7 @@ from cnngrad.tensor import Tensor
 
 
 def serve(name: str, fixed: Collection[str]) -> None:
-    """Answer every line of standard input, for a function of a module or file that need not take fixed options."""
+    """Answer every line of standard input with a function, by `module:name`, that need not take the fixed options."""
     folders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", errors="backslashreplace")
     # The function has no input: what it reads ends at once.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -19,11 +19,11 @@ from cnngrad.tensor import O, Tensor
 
 __all__ = ["check_page"]
 
-# The most matrices of a gradient.
+# Maximum number of matrices of a gradient.
 _MOST_MATRICES = 6
-# The most elements of a matrix.
+# Maximum number of elements of a matrix.
 _MOST_ELEMENTS = 900
-# The most elements whose sums are written out.
+# Maximum number of elements whose sums are written out.
 _MOST_SUMS = 300
 
 

@@ -9,7 +9,8 @@ from cnngrad.render.terminal import DIM, STYLES
 
 __all__ = ["connections"]
 
-# The start of a connection, with others neither above nor below, above, below, and both; then beside the input.
+# Signs for the start of a connection if there are no others, others above, below, or both; then the same beside the
+# input.
 _JOINTS = "─└┌├", "─┴┬┼"
 
 

@@ -63,7 +63,7 @@ def _documents(ending: str, shown: Shown, style: Style) -> list[str]:
 
 def check_ending(target: str, latex: bool, form: str = "") -> None:
     """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
-    # Of what is shown only derivations, and exercises, can be written in LaTeX.
+    # Only derivations and exercises can be written in LaTeX.
     plain = [ending for ending in _DOCUMENTS if ending not in _ENDINGS and (ending != ".tex" or latex)]
     endings = [_ENDINGS[form]] if form else plain
     if (ending := Path(target).suffix) not in endings:
@@ -120,7 +120,7 @@ def _html(shown: Shown, style: Style) -> str:
     if isinstance(shown, Derivation):
         return html_document(shown, style)
     if isinstance(shown, Report):
-        # The page has the matrices as grids.
+        # The page shows the matrices as tables, so its text needs none.
         blocks = (block for block in shown.blocks(_PLAIN.precision) if not isinstance(block, GridRow))
         return check_page(shown, style.precision, text_of(Painter(_PLAIN.precision).blocks(blocks)))
     title = style.title or shown.title

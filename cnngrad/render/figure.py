@@ -28,7 +28,7 @@ _LINE = 1.2  # a line of text
 _LEAST = 20  # the least width of a figure
 # The sizes of small text, and of the sum.
 _SMALL, _SUM = 0.7, 0.8
-# The most rows and columns of a grid, and the most lines of a sum in short.
+# Maximum number of rows and columns of a grid, and of lines of a shortened sum.
 _MOST, _MOST_LINES = 9, 4
 # The height of a figure by its width.
 _RATIO = 9 / 16

@@ -43,7 +43,7 @@ from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
 
-# The most cells that a page can show.
+# Maximum number of cells of a page.
 _MOST_CELLS = 60_000
 # The largest integer up to which JavaScript's numbers are exact.
 _LARGEST = 2**53 - 1
@@ -88,7 +88,7 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
 
     Args:
         name: the page.
-        scripts: its scripts, in order; a name that one exports is known in those behind it.
+        scripts: its scripts, in order; a name that one exports is known in those after it.
         title: the heading, as text.
         data: the script's data.
         parts: the page's other parts, as HTML.

@@ -57,13 +57,13 @@ _BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. A long section fits \begin{fra
 
 # Approximate width of a line in ems: a page with 17 cm of text in 10 points.
 LINE = 44.0
-# That of a fragment, for a slide of 128 mm.
+# The same for a fragment, for a slide of 128 mm.
 _NARROW = 30.0
 # Number of terms of a sum in short.
 _GLANCE = 6
 # Number of characters between two cells of a matrix.
 _BETWEEN = 3
-# The most characters in one formula: MathJax, which GitHub uses, accepts 5 kB.
+# Maximum number of characters in one formula: MathJax, which GitHub uses, accepts 5 kB.
 MOST_CHARACTERS = 4000
 
 # LaTeX for characters of running text, for those that are formulas, and for signs between grids.
@@ -276,7 +276,7 @@ class Writer(Fitting):
 
 
 class _Fragment(Writer):
-    """Writes rows of matrices without depth, which Beamer does not count where it breaks a frame."""
+    """Writes rows of matrices without depth, since Beamer does not count depth when it breaks a frame."""
 
     def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
         flat = (rf"\vbox{{\hbox{{$\displaystyle {line}$}}\kern0pt}}" for line in lines)

@@ -57,7 +57,7 @@ def style_of(part: object) -> str:
 
 
 def grouped(items: Iterable[_T], size: Callable[[_T], float], most: float) -> list[list[_T]]:
-    """The items in groups whose sizes add up to at most `most`, or with one item."""
+    """The items in groups whose sizes add up to at most `most`; a larger item is a group of its own."""
     groups: list[list[_T]] = []
     used = 0.0
     for item in items:
@@ -79,7 +79,7 @@ class Fitting(Notation):
     It writes text; formats with other units override `columns`, `is_small` and `pieces`.
     """
 
-    # The most rows and columns that are shown; 0 for as many as fit a line.
+    # Maximum number of rows and columns that are shown; 0 for as many as fit a line.
     most_rows = 24
     most_columns = 0
     # The margin beside a whole grid.
@@ -204,7 +204,7 @@ class Fitting(Notation):
         grid, columns = self.fitted(item, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
-        # A title is broken in front of its parts alone: not "depth" from its number.
+        # A title is broken only in front of its parts: "depth" stays beside its number.
         held = re.sub(r"(?<!,) (?![·(=])", "\xa0", self.title(grid))
         titles = [line.replace("\xa0", " ") for line in textwrap.wrap(held, int(room))] or [""]
         lines: list[Line] = [[(title, STYLES.get(grid.letter, ""))] for title in titles]

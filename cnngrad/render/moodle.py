@@ -52,8 +52,8 @@ def moodle(sheet: "Sheet", style: Style) -> str:
         _text(element, "generalfeedback", _html(question.working, notation))
         if not question.options:
             continue
-        # Each right option is worth its share of the mark, and each wrong one among several costs as much; it is known
-        # of a mistake that one option is right.
+        # Each right option is worth its share of the mark, and each wrong one costs as much; only in a question on a
+        # mistake a wrong option costs nothing, since students know that one option is right.
         right, is_single = len(question.right), question.ask == "mistake"
         ElementTree.SubElement(element, "single").text = "true" if is_single else "false"
         ElementTree.SubElement(element, "shuffleanswers").text = "true"
@@ -72,7 +72,7 @@ def _text(parent: ElementTree.Element, name: str, text: str) -> None:
 
 
 def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -> str:
-    """A numerical field of a cloze question: the right number, and those of mistakes with their feedback."""
+    """A numerical field of a cloze question: the right number, and the numbers of mistakes with feedback."""
     if isinstance(blank.right, str):
         raise CnngradError(
             f"Moodle's numerical questions can't ask for names such as {blank.right}: leave out {question.ask}"

@@ -41,7 +41,7 @@ __all__ = ["Painter"]
 
 # Only the heading has a line under it.
 _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
-# The most lines of a sum in short.
+# Maximum number of lines of a shortened sum.
 _MOST_LINES = 2
 # A line of a formula that does not fit 80 columns, and where it may be broken.
 _LONG = re.compile(r"^.{77,}", re.MULTILINE)
@@ -51,7 +51,7 @@ _BREAKS = re.compile(r"(?<=\))·|(?<= [pqr]), ")
 class Painter(Fitting):
     """Turns blocks into renderables in lines of a given length."""
 
-    # Whether code is folded, where a line may not be as long as it is.
+    # Whether long lines of code are folded, for a view that can't show them.
     folded = False
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
@@ -81,7 +81,7 @@ class Painter(Fitting):
             case Hint(text):
                 yield Text(text, style=DIM)
             case Code(lines):
-                # Printed alone, a text loses how it is broken.
+                # In a group, since a text that is printed alone loses `overflow`.
                 overflow: Any = "fold" if self.folded else "ignore"
                 yield Group(*(Text(line, no_wrap=not self.folded, overflow=overflow) for line in lines))
             case Expansions(indent=indent):

@@ -59,7 +59,7 @@ class Arrow(NamedTuple):
 
 Shape = Words | Box | Arrow
 
-# Browsers keep only blanks of this kind; others keep them at the ends of a text only if all are to be kept.
+# Browsers collapse other blanks. Other viewers keep blanks at the ends of a text only with `xml:space="preserve"`.
 _KEPT = {ord(" "): "&#160;"}
 # The width of a character.
 CHARACTER = 0.6
@@ -68,7 +68,7 @@ _COLOURS = {style: letter for letter, style in STYLES.items()}
 
 
 def pieces(segments: Iterable[Segment]) -> list[tuple[str, str]]:
-    """A line of the terminal's text as the parts of a text."""
+    """A line of the terminal's text as parts with their colours, for `Words`."""
     found = []
     for text, style, _ in segments:
         colour = style.color.name if style and style.color else ""

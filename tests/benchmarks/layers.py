@@ -30,7 +30,7 @@ SHAPES = {
     "2x8x32x32x32, 16 of 3x3x3": ((2, 8, 32, 32, 32), (16, 8, 3, 3, 3), {"padding": 1}),
     "the notes' 3x3": ((1, 1, 3, 3), (1, 1, 2, 2), {}),
 }
-# The largest ratios that are asked for.
+# Upper limits of the ratios.
 LIMITS = {"float64": 1.0, "float32": 2.0}
 DEPTHWISE_LIMIT = {"float64": 1.0, "float32": 8.0}
 OPENCV_LIMITS = {"float64": 2.0, "float32": 3.0}
@@ -104,7 +104,7 @@ def one_channel(dtype, runs):
         for way, function in ways.items():
             np.testing.assert_allclose(function(), expected, **close)
             first[way] = medians([function], 1)[0]
-        # Those that are far behind would only take time.
+        # Leave out ways that are far slower: they would only take time.
         ways = {way: ways[way] for way in ways if first[way] < 4 * min(first.values())}
         mine, cv, *scipys = medians([ours, opencv, *ways.values()], runs)
         yield Row(f"O, {name}, {kind}", "OpenCV", mine, cv, limit=OPENCV_LIMITS[kind])

@@ -1,4 +1,4 @@
-"""Two sides timed in turn, and what comes of it."""
+"""Times two sides in turn, and reports their ratio."""
 
 import statistics
 import subprocess
@@ -17,7 +17,7 @@ class Row:
         ours: cnngrad's median.
         theirs: the other's.
         group: rows whose ratios make one geometric mean.
-        limit: the largest ratio that is asked for, or None.
+        limit: the upper limit of the ratio, or None.
         unit: of both figures.
     """
 

@@ -31,7 +31,7 @@ class Columns(Way):
         return True
 
     def tiles(self) -> Tiles:
-        """Tiles for whose columns and outputs there is room; those of a large dE/dW have only some channels each."""
+        """Tiles whose columns and outputs fit into `TILE`; those of a large dE/dW have only some channels each."""
         layer = self.layer
         channels = self.channels_at_once() if self.result is DW else layer.channels
         most = measured.TILE // ((channels * self.taps + layer.filters) * self.dtype.itemsize)

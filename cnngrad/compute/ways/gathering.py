@@ -61,6 +61,6 @@ def _places(way: Gathering) -> Array:
     """The index of each element of the columns in flat X, from 1; 0 for padding. A single matrix has two axes."""
     shape = way.layer.canonical[X]
     numbers = np.arange(1, prod(shape) + 1).reshape(shape)
-    # Every dtype holds numbers up to `gathered` exactly.
+    # Every dtype to compute in holds integers up to `measured.GATHERED` exactly.
     found = Columns.columns(way, way.tiles()[0], numbers).astype(np.intp)
     return found.reshape(found.shape[2:]) if found.shape[:2] == (1, 1) else found

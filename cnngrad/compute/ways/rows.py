@@ -25,7 +25,7 @@ __all__ = ["Rows"]
 
 
 class Rows(Way):
-    """For wide rows and few filters, of which X need not be copied K times: a product for each row of O."""
+    """For wide rows and few filters: a product for each row of O, without K copies of X."""
 
     def can(self) -> bool:
         """Whether a row of O reads little enough contiguous memory, and is long enough to be worth a product.
