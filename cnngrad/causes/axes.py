@@ -16,9 +16,9 @@ class Axes:
 
     A format specification gives an index: it has an entry for each axis of the canonical shape, which may be empty or
     omitted. A star before the third entry repeats it for all spatial axes; if the entry is a name, each axis gets an
-    element of it. The entries f and c, filter and channel, change places for the twin of a transposed layer. Or it gives
-    the place of an element in memory as a nested sum: `flat`, the sign for times, and a name for the length of the last
-    axis.
+    element of it. The entries f and c, filter and channel, change places for the twin of a transposed layer. Or it
+    gives the place of an element in memory as a nested sum: `flat`, the sign for times, and a name for the length of
+    the last axis.
 
     Attributes:
         order: the axes in the user's order.

@@ -345,8 +345,8 @@ class _Reader:
         arrays = dict[str, Loose]()
         headers: list[re.Match[str] | None] = [*_HEADER.finditer(self.text)]
         bare = _HEADER.sub(lambda found: found[0][0].ljust(len(found[0])), self.text) if headers else self.text
-        # The current array's label, its pages' indices, where its parts begin, with what each header declares, and where
-        # the last header ends.
+        # The current array's label, its pages' indices, where its parts begin, with what each header declares, and
+        # where the last header ends.
         label, pages, parts, after = "", list[Shape](), [(0, dict[str, str]())], 0
         for header in [*headers, None]:
             said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
@@ -678,7 +678,7 @@ class _Reader:
                 self.fail(at, f"{said!r} has {has}, or two numbers each")
             if ",," in f",{marks}," and ";" not in said:
                 self.fail(at, f"a number is missing in {said!r}")
-            first = count
+            first = first or count
         self.uneven(place, source)
 
     def uneven(self, place: int, source: str) -> NoReturn:
