@@ -1209,6 +1209,15 @@ def with_parts(q, **parts):
         # Slips in loops over X with its padding, whatever it holds.
         (FILLED[0], "dw", lambda q: buggy.right_dw(with_parts(q, xp=q.xp[:, [0] * q.C])),
          "X is read at 0·c, not c"),
+        # One step alone has a wrong length in it.
+        (Case((2, 2, 5, 4), (3, 2, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)), "dw",
+         lambda q: buggy.flat(
+             q, "w", x=lambda s: s.n * q.C * q.H * q.W + s.channel * q.H * q.Wo + s.h * q.W + s.k
+         ),
+         "X is read with length 3"),
+        # One zero fewer in front.
+        (Case((1, 2, 5, 5), (2, 2, 3, 3), (1, 1), ((2, 2), (2, 2)), (1, 1)), "dx",
+         lambda q: buggy.crop(q, buggy.scatter(q), 1, 2), "1,2 zeros in front of X: shifted by 1,0"),
         # dE/dO has the shape of X.
         (Case((1, 2, 5, 5), (2, 2, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), "dx",
          lambda q: buggy.right_dx(q) + q.g, "dE/dO is added"),
