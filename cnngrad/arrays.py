@@ -174,7 +174,7 @@ def _as_array(name: str, value: Any) -> Array:
         raise CnngradError(
             f"{name} is an object with the keys {', '.join(map(str, value))}: it must be an array of numbers"
         )
-    if isinstance(value, np.ma.MaskedArray):
+    if np.ma.is_masked(value):
         raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
     try:
         own = getattr(value, "dtype", "")

@@ -204,6 +204,7 @@ def test_a_filter_of_zeros_next_to_infinite_memory_is_nothing_special():
 def test_masked_arrays_are_refused():
     with pytest.raises(cnngrad.CnngradError, match="X is a masked array"):
         cnngrad.forward(np.ma.array([1.0, 2.0], mask=[0, 1]), [1.0])
+    assert cnngrad.forward(np.ma.array([1.0, 2.0]), [1.0]).tolist() == [1, 2]
 
 
 def test_what_numpy_can_not_read_is_an_error_of_ours():

@@ -1328,7 +1328,8 @@ def test_random_numbers_have_no_name(case, seed, share):
         changed = rng.random(right.shape) < share
         changed.flat[:2] = True
         claim = right + changed * rng.integers(1, 999, right.shape)
-        if right.size > 7:
+        # Numbers where no window reads have a name of their own.
+        if right.size > 7 and right[changed].any():
             (report,) = cnngrad.check(x, w, dedo, b=b, **case.options, **{name: claim}).gradients.values()
             assert (report.passed, report.mistake) == (False, None), report.hint
 

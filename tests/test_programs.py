@@ -537,12 +537,22 @@ def stream(tmp_path, monkeypatch, capsys):
     return stream
 
 
-def test_a_stream_is_one_process_for_all_layers(stream, tmp_path):
+def test_a_stream_is_one_process_for_all_layers_and_another_for_one_of_them(stream, tmp_path):
     body = "open('pids', 'a').write(f'{os.getpid()} ')\nprint('Layer', p['id'])\nprint(json.dumps(a), flush=True)"
     code, findings, _ = stream(body)
     assert (code, findings["passed"]) == (0, True)
-    assert len(set((tmp_path / "pids").read_text().split())) == 1
+    *first, last = (tmp_path / "pids").read_text().split()
+    assert len({*first}) == 1
+    assert last not in first
     assert stream(body, "--suite", "quick", "--jobs", "2")[0] == 0
+
+
+def test_a_stream_that_is_right_in_its_first_process_alone_is_found_out(stream, tmp_path):
+    body = "open('pids', 'a').write(f'{os.getpid()} ')\nown = open('pids').read().split()[0]\n"
+    body += "print(json.dumps(a if own == str(os.getpid()) else {'dW': 0}), flush=True)"
+    code, findings, _ = stream(body)
+    assert (code, findings["faults"][0]["fault"]) == (1, "keeps-state")
+    assert findings["faults"][0]["says"] == "its results depend on its process, or on earlier calls"
 
 
 def test_a_stream_that_crashes_is_started_anew(stream):

@@ -19,6 +19,7 @@ from cnngrad.tensor import DEDO, GRADIENTS
 _WORK = attrgetter("layer.work")
 
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
+_IN_ONE_PROCESS = Fault(_KEPT.id, "its results depend on its process, or on earlier calls")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
 # Kinds of numbers for which only a program may be right; how to make numbers of this kind, and how to spoil them again.
 _Change = Callable[[Array], Array]
@@ -45,6 +46,7 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
 
     The layers are the smallest wrong one that no mistake explains, or only mistakes that right layers would reveal;
     and, if the program keeps running, the plainest right layer, the one with most features, and the one with most work.
+    If nothing is wrong, the plainest one runs again in a new process.
     """
     if any(VARIES in outcome.faults for outcome in outcomes):
         return []
@@ -68,6 +70,10 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
     found = [(outcome.name, each) for outcome, some in seen for each in some]
     if right and judge.program.in_memory and not any(isinstance(each, Fault) for _, each in found):
         found += [(right[0].name, each) for each in _with_nan(judge, right[0])]
+    if right and judge.program.keeps_running and all(outcome.passed is not False for outcome in outcomes):
+        judge.program.close()
+        if judge(right[0].layer).passed is False:
+            found.append((right[0].name, _IN_ONE_PROCESS))
     faults = [(name, each) for name, each in found if isinstance(each, Fault)]
     # If results vary by chance, no other fault is certain.
     more = grouped([pair for pair in faults if pair[1] == VARIES] or faults)
