@@ -549,7 +549,7 @@ def test_a_stream_is_one_process_for_all_layers_and_another_for_one_of_them(stre
 
 def test_a_stream_that_is_right_in_its_first_process_alone_is_found_out(stream, tmp_path):
     body = "open('pids', 'a').write(f'{os.getpid()} ')\nown = open('pids').read().split()[0]\n"
-    body += "print(json.dumps(a if own == str(os.getpid()) else {'dW': 0}), flush=True)"
+    body += "print(json.dumps(a if own == str(os.getpid()) else a | {'dEdX': (-r.dx).tolist()}), flush=True)"
     code, findings, _ = stream(body)
     assert (code, findings["faults"][0]["fault"]) == (1, "keeps-state")
     assert findings["faults"][0]["says"] == "its results depend on its process, or on earlier calls"
