@@ -40,7 +40,7 @@ __all__ = [
 ]  # fmt: skip
 
 # Budget of tries to find the mistake in one array, and again to find the relation that it follows.
-TRIES = 4000
+TRIES = 2700
 # One number fits too many mistakes: only these are named for it.
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # Minimum number of nonzero elements: fewer fit some factor, or some pair of mistakes, by chance.
@@ -334,7 +334,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         # The mistake may have been made before b was added.
         less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not B})
         added = b.reshape(-1, *(1,) * own.dims) if own.lead[O] else b.reshape(())
-        return diagnose(less, user, claim - added, allowed, tries)
+        return diagnose(less, user, claim - added, allowed, data.tries.left)
 
     def said(mistakes: tuple[Mistake, ...]) -> str:
         says = ", and ".join(mistake.words(user, own)[0] for mistake in mistakes)
