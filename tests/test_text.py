@@ -558,6 +558,11 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("    [,1] [,2]\n[2,]   1   2\n[1,]   3   4\n", "line 2, column 1: [2,] stands in front of row 1"),
         ("[1,] 1 2\n[7,] 3 4\n", "line 2, column 1: [7,] stands in front of row 2"),
         ("fab\n123\n456", "'fab' is not a number"),
+        ("(array([0, 1]), array([1, 0]))", "several arrays in round brackets: parts of one, or an array each"),
+        (
+            "# name: dX\n# type: sparse matrix\n# nnz: 1\n1 1 5",
+            "'# type: sparse matrix': numbers in a form of Octave's own",
+        ),
         ("1;2;// 3;4", "'//' is not a number"),
         ("1.0e-400 *\n5 7", "the factor 1.0e-400 is beyond float64's range"),
         ("missing\n2\n3", "'missing' is not a number"),

@@ -295,6 +295,7 @@ class _Reader:
             for number, row in enumerate(re.finditer(r"\[([0-9]+),\]", page), 1):
                 if int(row[1]) != number:
                     self.fail(self.text.index(row[0]), f"{row[0]} stands in front of row {number}")
+        self.refuse(0, self.text, r"#(?= type: (?!matrix|scalar))[^\n]*", "{0!r}: numbers in a form of Octave's own")
         for character, usual in zip("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||", strict=True):
             self.text = self.text.replace(character, usual)
         if (begun := self.text.rfind("/*")) > self.text.rfind("*/"):
@@ -511,6 +512,8 @@ class _Reader:
             self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
         # A function holds one array; round brackets without a comma are no axis in Python.
         opened = marks[: marks.index(b"0")][: array.ndim - 1]
+        if opened.startswith(b"(\1") and array.shape[1] > 1:
+            self.fail(place, "several arrays in round brackets: parts of one, or an array each")
         functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
         if any(array.shape[axis] > 1 for axis in functions) or (functions[:1] == [1] and len(array) > 1):
             self.uneven(place, source)
