@@ -54,6 +54,7 @@ _TEXTS = (
     (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
     (r"∂E/∂[\s\S]*…", "a table that cnngrad has cut", "let it save the numbers: -o X.npy"),
     (r"\.\.\.|[…⋮⋯⋱]", "cut", "print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
+    (r"\A\s*\[?[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:", "a log", "leave what stands behind dates and words"),
     (r"(?i)<t[dr]\b", "a table in HTML", 'np.save("X.npy", pandas.read_html("FILE")[0].to_numpy())'),
     (r"\\begin\b|\\\\", "LaTeX", r"leave its numbers, with a comma for each & and a new line for each \\"),
     (r"opencv-matrix", "OpenCV's YAML", 'np.save("X.npy", cv2.FileStorage("FILE", 0).getNode("X").mat())'),

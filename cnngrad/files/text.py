@@ -251,11 +251,18 @@ def _grid(indices: Any) -> list[int]:
     return sizes if prod(sizes) == len(indices) == len(np.unique(indices, axis=0)) else []
 
 
+def _counts(line: Array) -> bool:
+    """Whether numbers count from 0 or 1."""
+    return line[0] in (0, 1) and bool((np.diff(line) == 1).all())
+
+
 def _counting(array: Array) -> int:
     """The number of first columns that are row numbers or indices; -1 if the first line holds column numbers."""
     ends = array[:, 0], array[0]
-    by_rows, by_columns = (line[0] in (0, 1) and bool((np.diff(line) == 1).all()) for line in ends)
+    by_rows, by_columns = (_counts(line) for line in ends)
     rows, columns = array.shape
+    if min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:]):
+        return -1
     if rows > 1 and columns > 2 and by_rows:
         return 1
     if rows > 2 and columns > 1 and by_columns:
