@@ -402,6 +402,20 @@ def test_the_printed_command_makes_the_failure_again_also_if_it_needs_the_layers
     capsys.readouterr()
 
 
+@pytest.mark.parametrize(
+    ("factor", "fault"),
+    [
+        ("(1 + f.calls % 5 / 8)", "keeps-state"),
+        ("np.random.default_rng().integers(1, 2**40)", "not-deterministic"),
+    ],
+)
+def test_what_differs_from_call_to_call_as_in_every_process_is_no_chance(mine, capsys, factor, fault):
+    command = mine(f"f.calls = getattr(f, 'calls', 0) + 1\n    return {{'dx': r.dx * {factor}}}")
+    code, findings, _ = found(capsys, "--run", command, "--suite", "quick", "--run-only", "[ps]*")
+    assert code == 1
+    assert [each["fault"] for each in findings["faults"]] == [fault]
+
+
 def test_a_command_that_can_not_be_started_ends_all_jobs(capsys):
     assert main(["check", "--run", "./no-such-program", "--jobs", "3"]) == 2
     assert "can't start ./no-such-program" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.programs.calling import MEMORY
@@ -18,8 +18,8 @@ from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")
 
-_KEPT = Fault("keeps-state", "its results depend on an earlier call")
-_IN_ONE_PROCESS = Fault(_KEPT.id, "its results depend on its process, or on earlier calls")
+KEPT = Fault("keeps-state", "its results depend on an earlier call")
+_IN_ONE_PROCESS = Fault(KEPT.id, "its results depend on its process, or on earlier calls")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
 # Kinds of numbers for which only a program may be right; how to make numbers of this kind, and how to spoil them again.
 _Change = Callable[[Array], Array]
@@ -87,12 +87,21 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
     return [each for _, each in found if isinstance(each, str)]
 
 
+def repeats(judge: Judge, layer: SuiteLayer) -> bool:
+    """Whether results that differ from call to call do so in the same way in every new process."""
+    found = list[list[Arrays]]()
+    for _ in range(2):
+        judge.program.close()
+        found.append([judge.program.run(layer).results for _ in range(2)])
+    return all(map(is_same, *found)) and not is_same(*found[0])
+
+
 def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Fault | str]:
     """The fault in the first variation of a right layer that is wrong, and remarks on what the program refuses."""
     last = right
     for layer, fault in _ways(right.layer, judge.program.in_memory and strided):
         answer = judge.program.run(layer)
-        if layer.memory and is_same(answer, right):
+        if layer.memory and is_same(answer.results, right.claims):
             continue
         outcome = judge(layer, answer)
         if layer.memory and outcome.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
@@ -105,13 +114,13 @@ def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Faul
 
 def _why(judge: Judge, wrong: Outcome, before: Iterable[Outcome]) -> list[Fault]:
     """Why a variation of a right layer is wrong, as far as its results and those of earlier calls tell."""
-    if not is_same(judge.program.run(wrong.layer), wrong):
+    if not is_same(judge.program.run(wrong.layer).results, wrong.claims):
         return [VARIES]
     off = {tensor: found.precision for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG}
     if fewer := min(off.values(), default=""):
         return [Fault(_VALUES.id, f"it {fewer}")]
     is_kept = off and any(all(np.array_equal(wrong.claims[t], old.claims.get(t, ())) for t in off) for old in before)
-    return [_KEPT] if is_kept else []
+    return [KEPT] if is_kept else []
 
 
 def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Fault]]:
@@ -156,9 +165,9 @@ def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:
 def _if_kept(judge: Judge, wrong: Outcome, right: Sequence[Outcome]) -> list[Fault]:
     """The fault if a wrong layer is right now or in a new process, or if a right layer is no longer right."""
     if judge(wrong.layer).passed or not all(judge(each.layer).passed for each in right):
-        return [_KEPT]
+        return [KEPT]
     judge.program.close()
-    return [_KEPT] if judge(wrong.layer).passed else []
+    return [KEPT] if judge(wrong.layer).passed else []
 
 
 def _if_simpler(judge: Judge, layer: SuiteLayer) -> Iterator[Fault]:

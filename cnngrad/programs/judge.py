@@ -75,7 +75,7 @@ class Judge:
         if answer.end != again.end:
             ended = self(layer, again if answer.end is None else answer)
             return replace(ended, faults=outcome.faults, note=_IN_ONE_OF_TWO)
-        if not is_same(again, outcome):
+        if not is_same(again.results, outcome.claims):
             if not fails and self(layer, again).passed:
                 outcome.note = OTHER_ORDER
             else:
@@ -83,10 +83,8 @@ class Judge:
         return outcome
 
 
-def is_same(answer: Answer, outcome: Outcome) -> bool:
-    """Whether an answer has the results of an earlier one, to the last bit."""
-    found = answer.results
-    known = outcome.claims
+def is_same(found: Arrays, known: Arrays) -> bool:
+    """Whether results are those of an earlier call, to the last bit."""
     return found.keys() == known.keys() and all(np.array_equal(found[t], known[t], equal_nan=True) for t in known)
 
 

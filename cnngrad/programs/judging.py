@@ -14,7 +14,7 @@ from cnngrad.checks.tolerance import HALVES, SHORT, form_shown
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import Kept
 from cnngrad.layer import Layer
-from cnngrad.programs.calls import called_again
+from cnngrad.programs.calls import KEPT, called_again, repeats
 from cnngrad.programs.explaining import explain
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judge import OTHER_ORDER, Judge
@@ -92,6 +92,9 @@ def run_layers(
             outcome.note = "" if outcome.note == OTHER_ORDER else outcome.note
             wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
             outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
+        if repeats(judge, next(outcome.layer for outcome in outcomes if VARIES in outcome.faults)):
+            for outcome in outcomes:
+                outcome.faults = [KEPT if fault == VARIES else fault for fault in outcome.faults]
     said = [*told, _ONE_SAMPLE if layers[0].layer.x_lead > lead else "", *(outcome.note for outcome in outcomes)]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, judge.program.written is not None)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
