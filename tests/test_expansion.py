@@ -77,6 +77,20 @@ def test_every_expansion_has_the_definitions_terms_and_the_cores_value(case, see
         )
 
 
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_each_output_that_does_not_reach_an_input_is_one_product_with_0(mode):
+    layer = make_layer((3, 4), (2, 3), padding=[(1, 0), (2, 1)], padding_mode=mode)
+    expander = Expander(layer)
+    outputs = {expander.names.symbol(Tensor.DEDO, (0, 0, *i)).name for i in product(*map(range, layer.out))}
+    for index in product([0], [0], *map(range, layer.size)):
+        short, full = (expander.expand(Tensor.DX, index, zeros=zeros) for zeros in (False, True))
+        chain = expander.expand(Tensor.DX, index, chain=True)
+        zeros = sorted(term.factors[0].name for term in full.terms if None in term.factors)
+        assert zeros == sorted(outputs - {term.factors[0].name for term in short.terms})
+        assert short.zeros == chain.zeros == len(zeros)
+        assert (len(full.terms), full.zeros) == (full.count, 0)
+
+
 def expected_terms(tensor, index, triples, layer, bias):
     position = {Tensor.O: 0, Tensor.DW: 1, Tensor.DX: 2}[tensor]
     own = [t for t in triples if t[position] == index]

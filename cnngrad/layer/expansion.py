@@ -159,8 +159,9 @@ class Expander:
             axes = [list(read.items()) for read in reads]
         sums = leads(layer, tensor, index[:count])
         has_bias = tensor is O and layer.has_bias
-        wholes = [size + len(known) - len(read) for known, read, size in zip(axes, reads, sizes, strict=True)]
-        real, every = (len(sums) * prod(numbers) + has_bias for numbers in (map(len, axes), wholes))
+        real = len(sums) * prod(map(len, axes)) + has_bias
+        # An output, or a tap, that meets nothing on one axis has one product with 0.
+        every = real + len(sums) * (prod(sizes) - prod(map(len, reads)))
         if zeros:
             axes = [
                 sorted([*known, *((k, -1) for k in range(size) if k not in read)])
@@ -172,6 +173,10 @@ class Expander:
             for left, right in sums:
                 for pairs in product(*axes):
                     places, partners = zip(*pairs, strict=True)
+                    if min(partners) < 0 and any(
+                        read.get(*pair) != pair[1] for read, pair in zip(reads, pairs, strict=True)
+                    ):
+                        continue
                     yield (
                         (first, (*left, *places)),
                         *((other, (*right, *partners)) if min(partners) >= 0 else None for other in others),
