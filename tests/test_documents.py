@@ -151,6 +151,19 @@ def test_the_picture_of_readme_is_what_the_command_gives(tmp_path, capsys):
     assert golden.comparable(".svg", target.read_text(encoding="utf-8")) == golden.comparable(".svg", kept)
 
 
+@pytest.mark.parametrize("ending", [".tex", ".md"])
+def test_numbers_with_powers_of_ten_are_mathematics(ending):
+    numbers = [[0.002, 0.001], [0.004, -0.003]], [[0.01]], [[0.001, 0.002], [-0.003, 0.004]]
+    text = document(ending, cnngrad.derive(*numbers, sections=["dw-conv"]))
+    assert r" = -2 \times 10^{-5}}" in text
+    assert not re.search(r"\\text\{[^}]*\\times", text)
+
+
+def test_a_rounded_number_has_no_digit_that_is_not_its_own():
+    text = document(".txt", cnngrad.derive([[12500.4, 1.0]], [[11.92]], elements=["o11"]))
+    assert re.search(r"= 11\.92·12500\.4 +149005$", text, re.MULTILINE)
+
+
 def test_non_zero_numbers_are_never_shown_as_zero():
     text = document(".txt", cnngrad.derive([[1e-9, 0.0]], [[2.0]], elements=["o11"]))
     assert re.search(r"= 2\.0·1e-09 +2e-09$", text, re.MULTILINE)

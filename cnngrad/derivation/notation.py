@@ -12,14 +12,14 @@ DEFAULT_PRECISION = 6
 def number(value: Number, precision: int = DEFAULT_PRECISION) -> str:
     """An integer in full, or a decimal with `precision` significant digits.
 
-    >>> number(20), number(20.0), number(1 / 3), number(1.5e-9)
-    ('20', '20.0', '0.333333', '1.5e-09')
+    >>> number(20), number(20.0), number(1 / 3), number(1.5e-9), number(149004.768)
+    ('20', '20.0', '0.333333', '1.5e-09', '149005')
     """
     if isinstance(value, int):
         return str(value)
     # Adding 0.0 turns -0.0 into 0.0.
     text = f"{value + 0.0:.{precision}g}"
-    return text if any(mark in text for mark in ".en") else f"{text}.0"
+    return text if any(mark in text for mark in ".en") or float(text) != value else f"{text}.0"
 
 
 def apart(first: Number, second: Number, precision: int = DEFAULT_PRECISION) -> tuple[str, str]:
@@ -84,7 +84,7 @@ class Notation:
 
     def symbols(self, factors: Iterable[Any]) -> str:
         """A product of elements."""
-        return self.product.join(map(self.part, factors))
+        return self.product.join(map(self.factor, factors))
 
     def factors(self, values: Iterable[Any]) -> str:
         """A product of numbers."""

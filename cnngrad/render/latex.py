@@ -129,7 +129,7 @@ class Writer(Fitting):
 
     def with_formulas(self, text: str, characters: Iterable[str]) -> str:
         """Running text with these characters, and partial derivatives, as formulas."""
-        formulas = rf"∂\w/∂\w|[{''.join(characters)}]"
+        formulas = rf"∂\w/∂\w|−[0-9]+|[{''.join(characters)}]"
         return re.sub(formulas, lambda each: each[0].translate(IN_FORMULAS).join(self.signs), text)
 
     def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
@@ -234,8 +234,9 @@ class Writer(Fitting):
             if any(self.more in column for column in columns):
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
             # Words are text, names and Mᵀ are mathematics.
-            words = _NAMES.sub(r"}\1^{\2}_{\3}\4\\text{", self.title(item))
+            words = _NAMES.sub(r"}\1^{\2}_{\3}\4\\text{", item.title)
             title = re.sub(r"\\text\{\}|[_^]\{\}", "", rf"\text{{{words}}}").translate(IN_FORMULAS)
+            title += f" = {self.number(item.total)}" if item.total is not None else ""
             grid = rf"\overset{{{title}}}{{{grid}}}"
             width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
