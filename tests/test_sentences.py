@@ -349,6 +349,11 @@ def _(facts, o, by, times, total):
     assert sorted(factors) == sorted(right)
 
 
+@says(r"In these sums (X|∂E/∂O) lies on (X|∂E/∂O):")
+def _(facts, moving, wide):
+    assert np.prod(facts.kernel) == 1
+
+
 @says(rf"In these sums (X|∂E/∂O) slides over (X|∂E/∂O), ({EACH}) at a time( \(dilation\))?:")
 def _(facts, moving, wide, steps, dilation):
     assert (moving, wide) == (("X", "∂E/∂O") if facts.case.transposed else ("∂E/∂O", "X"))
@@ -498,7 +503,7 @@ def _(facts):
     assert facts.case.mode != "zeros"
 
 
-@says(r"W has one element for each channel here, so a rotation changes nothing\.")
+@says(r"W has one element(?: for each channel)? here, so a rotation changes nothing\.")
 def _(facts):
     assert np.prod(facts.kernel) == 1
 
@@ -619,7 +624,7 @@ def _(facts):
     rf"stamps w\[c,f\] onto "
     rf"filter f\.)?(?: The stamps of neighbouring x lie ({EACH}) apart \(stride\)\.)?(?: The elements of W lie "
     rf"({EACH}) apart "
-    rf"\(dilation\)\.)? Stamps that overlap add up\.(?: The padding of ({SIDES}) is cut off \(shown as -\)\.)?"
+    rf"\(dilation\)\.)?(?: Stamps that overlap add up\.)?(?: The padding of ({SIDES}) is cut off \(shown as -\)\.)?"
     rf"( b is added to every o of its filter\.)?"
 )
 def _(facts, flip, onto, apart, dilated, cut, bias):
@@ -694,13 +699,16 @@ def _(facts, zeros, padding, over, steps, turned):
 
 
 @says(
-    rf"Here: the filter slides over ∂E/∂O{PADDED}{OVER}, in steps of ({EACH})(?:; its elements lie ({EACH}) apart)?\."
+    rf"Here: the filter slides over ∂E/∂O{PADDED}{OVER}(?:, in steps of ({EACH}))?"
+    rf"(?:; its elements lie ({EACH}) apart)?\."
 )
 def _(facts, padding, over, steps, apart):
     facts.recipe("1 zero" * facts.is_strided, padding, over, spread=False)
-    assert facts.moves(steps, facts.stride)
+    assert bool(steps) == facts.is_strided
+    assert not steps or facts.moves(steps, facts.stride)
     assert bool(apart) == facts.is_dilated
     assert not apart or facts.moves(apart, facts.dilation)
+    assert facts.is_strided or facts.is_padded or any(facts.leftover) or apart
 
 
 @says(

@@ -160,7 +160,8 @@ def _stamping(board: Board) -> Said:
         " An x of channel c stamps w[c,f] onto filter f." if layer.w_lead else "",
         f" The stamps of neighbouring x lie {strides(layer, 'position')} apart (stride)." * layer.is_strided,
         f" The elements of W lie {dilations(layer, 'position')} apart (dilation)." * layer.is_dilated,
-        " Stamps that overlap add up.",
+        " Stamps that overlap add up."
+        * any(len(axis.terms(O, place)) > 1 for axis in layer.axes for place in range(axis.out)),
         f" The padding of {padding(layer, 'position')} is cut off (shown as -)." * layer.is_padded,
         " b is added to every o of its filter." * layer.has_bias,
     )
@@ -231,7 +232,8 @@ def _convolution(board: Board) -> Said:
     layer = board.layer
     wide, moving = layer.role[X], layer.role[DEDO]
     steps = f"{dilations(layer, 'cell')} at a time{' (dilation)' * layer.is_dilated}"
-    yield f"In these sums {moving.title} slides over {wide.title}, {steps}:"
+    slides = f"slides over {wide.title}, {steps}" if prod(layer.kernel) > 1 else f"lies on {wide.title}"
+    yield f"In these sums {moving.title} {slides}:"
     yield Formula(convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
@@ -275,6 +277,7 @@ def _mlp(board: Board) -> Said:
     )
     yield from _connections(board)
     bias = " (to which b is added)" * layer.has_bias
+    beyond = ", with positions behind it that are left out" * any(axis.extra >= axis.stride > 0 for axis in layer.axes)
     yield (
         "A convolution is a fully connected layer whose weight matrix M holds each w once for every output that "
         "uses it, and 0 elsewhere. If the inputs of one sample are written as a column x and its outputs as a "
@@ -282,10 +285,10 @@ def _mlp(board: Board) -> Said:
         f"w that connects them{', the sum of several' * (layer.mode != 'zeros')}, or 0:"
         if not layer.transposed
         else "A transposed convolution is a fully connected layer, too. A convolution with the same W, stride and "
-        "padding goes the other way, from an array of O's size to one of X's. Its weight matrix M has a row for each x "
-        "here and a column for each o; each entry is the w that connects them, or 0. If the inputs of one sample are "
-        f"written as a column x and its outputs as a column o{bias}, this layer multiplies by M transposed, hence its "
-        "name:"
+        f"padding goes the other way, from an array of O's size to one of X's{beyond}. Its weight matrix M has a row "
+        "for each x here and a column for each o; each entry is the w that connects them, or 0. If the inputs of one sample are "
+        f"written as a column x and its outputs as a column o{bias}, this layer multiplies by M transposed, hence "
+        "its name:"
     )
     there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
     o, x = Derivative(Letter("o")), Derivative(Letter("x"))
@@ -374,7 +377,7 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
     """The answer to the most frequent question: why is W rotated here?"""
     layer = board.layer
     if prod(layer.kernel) == 1:
-        return ("W has one element for each channel here, so a rotation changes nothing.",)
+        return (f"W has one element{' for each channel' * bool(layer.w_lead)} here, so a rotation changes nothing.",)
     is_full, array = result is layer.role[DX], (X if result is O else DEDO).title
     why, moves, lying = ("Why not", "on too", "") if is_full == layer.flip else ("Why", "back", " rotated by 180°")
     so = f"Laid out in the order of {array} these elements lie as in W{lying}."
@@ -498,7 +501,8 @@ def _summary(board: Board) -> Said:
     slides = f"{spread} slides over {padded}{over}"
     slides += f", in steps of {dilations(layer, 'position')} (dilation)" * dilated
     slides += "; the result is rotated by 180°" * layer.flip
-    steps = f"the filter slides over {padded}{over}, in steps of {strides(layer, 'position')}"
+    steps = f"the filter slides over {padded}{over}"
+    steps += f", in steps of {strides(layer, 'position')}" * layer.is_strided
     steps += f"; its elements lie {dilations(layer, 'position')} apart" * dilated
     said = {
         O: f"{full}{'; b is added' if layer.has_bias else ''}",
@@ -508,7 +512,8 @@ def _summary(board: Board) -> Said:
     for tensor in (*[O] * layer.transposed, *tensors):
         yield Formula(rules.get(tensor) or board.rules[tensor])
         # Do not repeat what the formula itself says.
-        if tensor in said and said[tensor] not in (moving, f"{moving} slides over {wide}"):
+        plain = (moving, f"{moving}; b is added", f"{moving} slides over {wide}", f"the filter slides over {wide}")
+        if tensor in said and said[tensor] not in plain:
             yield f"Here: {said[tensor]}."
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, which follows the same steps."
@@ -516,16 +521,17 @@ def _summary(board: Board) -> Said:
 
 def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     """One element, written out, with its picture."""
-    symbol, table = board.symbol(tensor.array, index), board.sums(tensor, [index])
+    layer, symbol, table = board.layer, board.symbol(tensor.array, index), board.sums(tensor, [index])
     if tensor in (DW, DX):
         yield board.sums(tensor, [index], chain=True)
     yield table
     if alone := board.alone(tensor, index):
-        has = "adds up no products" if tensor is O else "has a gradient of exactly 0"
+        none = f"adds up {'no products' if layer.transposed else 'only products with 0'}"
+        has = none if tensor is O else "has a gradient of exactly 0"
         yield symbol, f", {alone}, {has}."
     if tensor is DB:
         return
-    layer, role = board.layer, board.layer.role[tensor]
+    role = layer.role[tensor]
     wide, windows = (layer.role[each].title for each in (X, DEDO))
     w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
     padded = f"{wide}{' with its padding' if layer.is_padded else ''}"

@@ -48,7 +48,8 @@ def output_size(layer: Layer) -> Iterator[str]:
         least = axis.out - axis.extra
         several = " or ".join(map(str, range(max(1, least), least + axis.stride)))
         sizes.append(f"{counted(axis.size, 'position')} from {several or 'no size'}")
-    if any(axis.stride > 1 for axis in layer.axes):
+    # Output padding of a stride or more is no position that a convolution drops.
+    if any(axis.stride > 1 for axis in layer.axes) and all(axis.extra < axis.stride for axis in layer.axes):
         why = (
             "Why output padding? A convolution drops what its stride leaves over: with this W, stride and padding it "
             f"makes {_per_axis(layer, sizes)}. So the size of X alone does not tell the size of O: output padding "
