@@ -599,12 +599,13 @@ def _(facts, moved, apart):
 
 
 @says(
-    rf"(?:Code that scatters, dX\[window\] \+= W·∂E/∂o for one output after another, is right too\. .* For "
-    rf"∂E/∂({NAME})(?: = "
+    rf"(?:Code that scatters, dX\[window\] \+= W·∂E/∂o for one output after another, is right "
+    rf"too(, if dX has the padding of X, which is (?:cut off|folded back) at the end)?\. .* For ∂E/∂({NAME})(?: = "
     rf"(-?\d+))? it is|For ({NAME})(?: = (-?\d+))? the stamp is)"
 )
-def _(facts, o, value, x, number):
+def _(facts, padding, o, value, x, number):
     assert bool(x) == facts.case.transposed
+    assert bool(padding) == (facts.is_padded and not x)
     array, (_, index) = (facts.x, facts.index(x)) if x else (facts.dedo, facts.index(o))
     assert (number or value) == (None if facts.in_symbols else str(array[index]))
 

@@ -46,7 +46,7 @@ from cnngrad.derivation.words import (
     strides,
 )
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, counted
+from cnngrad.layer import Axis, Layer, counted
 from cnngrad.layer.expansion import Partial, leads
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
@@ -286,9 +286,9 @@ def _mlp(board: Board) -> Said:
         if not layer.transposed
         else "A transposed convolution is a fully connected layer, too. A convolution with the same W, stride and "
         f"padding goes the other way, from an array of O's size to one of X's{beyond}. Its weight matrix M has a row "
-        "for each x here and a column for each o; each entry is the w that connects them, or 0. If the inputs of one sample are "
-        f"written as a column x and its outputs as a column o{bias}, this layer multiplies by M transposed, hence "
-        "its name:"
+        "for each x here and a column for each o; each entry is the w that connects them, or 0. If the inputs of one "
+        f"sample are written as a column x and its outputs as a column o{bias}, this layer multiplies by M transposed, "
+        "hence its name:"
     )
     there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
     o, x = Derivative(Letter("o")), Derivative(Letter("x"))
@@ -466,24 +466,34 @@ def _pictured(board: Board, result: Tensor) -> Said:
 
 def _scattering(board: Board) -> Said:
     """The form without a rotation: each window of dX receives W * dE/do; each x of a transposed layer stamps W."""
-    layer, names, origin = board.layer, board.symbols, (0,) * (2 + board.layer.dims)
+    layer, names = board.layer, board.symbols
     result, array = layer.role[DX], layer.role[DEDO]
-    each, value = names.symbol(array, origin), board.names.number(array, origin)
+    places = [_most_inside(axis) for axis in layer.axes]
+    each, value = names.symbol(array, (0, 0, *places)), board.names.number(array, (0, 0, *places))
     numbered = (each, *(() if value is None else (" = ", value)))
     window = "window"
     if layer.transposed:
         window = "stamp"
         yield "For ", *numbered, " the stamp is"
     else:
+        back = "cut off" if layer.mode == "zeros" else "folded back"
         yield (
-            "Code that scatters, dX[window] += W·∂E/∂o for one output after another, is right too. It goes from "
-            "outputs to inputs, so W lies as in the forward pass, and adds the same products in another order. For ",
+            "Code that scatters, dX[window] += W·∂E/∂o for one output after another, is right too",
+            f", if dX has the padding of X, which is {back} at the end" * layer.is_padded,
+            ". It goes from outputs to inputs, so W lies as in the forward pass, and adds the same products in another "
+            "order. For ",
             *numbered,
             " it is",
         )
-    title, covered = f"{result.title}, the {window} marked", [axis.window(0) for axis in layer.axes]
+    title, covered = f"{result.title}, the {window} marked", list(map(Axis.window, layer.axes, places))
     marked = matrices(names, result, title=title, track=framed_input, covered=covered)
     yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", each]
+
+
+def _most_inside(axis: Axis) -> int:
+    """The first window that covers the most positions beside padding."""
+    inside = range(axis.before, axis.before + axis.wide)
+    return max(range(axis.windows), key=lambda i: sum(place in inside for place in axis.window(i)))
 
 
 def _summary(board: Board) -> Said:
