@@ -298,6 +298,26 @@ def test_answers_are_read_as_people_write_them():
         graded(sheet, "a.csv", b"student,1,2,3,4\n")
 
 
+def test_answers_are_read_as_students_write_them():
+    sheet = exercises(make_layer((3, 3), (2, 2)), ["dX"], seed=1, with_decimals=True)
+    (question,) = sheet.questions
+    rotated = [next(n for n, ids in blank.wrong.items() if "filter-not-rotated" in ids) for blank in question.blanks]
+    commas = " ".join(str(n).replace(".", ",").replace("-", "–") for n in question.right)
+    some = " ".join(["?", *map(str, rotated[1:])])
+    rows = [["ann", commas], ["bob", some], ["cy", "nan " * 9], ["di", "1_0 " * 9]]
+    found = graded(sheet, "a.csv", csv_of(["student", 1], *rows))
+    assert [(grades[0].score, grades[0].mistake) for _, grades in found.each] == [
+        (1, None), (0, "filter-not-rotated"), (0, None), (0, None),
+    ]  # fmt: skip
+    assert [note[-16:] for note in found.notes] == ["is not a number.", "is not a number."]
+
+
+def test_digits_of_an_exercise_are_not_rounded_away(capsys):
+    words = ["exercise", "-x", "3x3", "-w", "2x2", "--decimals", "--ask", "dX", "--precision", "1"]
+    assert main(words) == 2
+    assert "--precision would change the numbers of an exercise: leave it out" in capsys.readouterr().err
+
+
 def test_the_table_of_grades_has_a_column_for_each_of_at_most_ten_questions():
     for count in (10, 11):
         sheet = exercises(make_layer((3, 3), (2, 2)), ["x22"], count)

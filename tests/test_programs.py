@@ -416,6 +416,15 @@ def test_what_differs_from_call_to_call_as_in_every_process_is_no_chance(mine, c
     assert [each["fault"] for each in findings["faults"]] == [fault]
 
 
+def test_a_folder_in_which_results_find_no_room_says_nothing_of_the_program(mine, capsys):
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    command = mine(f"{limit}; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n    return {{'dx': r.dx}}")
+    assert main(["check", "--run", command, "-x", "3x3", "-w", "2x2"]) == 2
+    err = capsys.readouterr().err
+    assert "can't write results in" in err
+    assert "File too large" in err
+
+
 def test_a_command_that_can_not_be_started_ends_all_jobs(capsys):
     assert main(["check", "--run", "./no-such-program", "--jobs", "3"]) == 2
     assert "can't start ./no-such-program" in capsys.readouterr().err

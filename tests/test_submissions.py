@@ -1,6 +1,7 @@
 """The programs of a class: one that fails in any way costs only its own row."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,7 +9,9 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.programs.submissions import submitted
+from cnngrad.programs.submissions import Submissions, submitted
+from cnngrad.render.painter import Painter
+from cnngrad.render.terminal import text_of
 from tests import schema
 
 HEAD = "import cnngrad\nfrom mine import sign\n\ndef backward(x, w, dedo, *, stride, padding, dilation, groups):\n"
@@ -34,6 +37,20 @@ def folder(tmp_path_factory):
         (place / "class" / name / "conv.py").write_text(text)
         (place / "class" / name / "mine.py").write_text(f"sign = {-1 if name == 'bob' else 2}\n")
     return place
+
+
+def test_a_long_name_leaves_room_for_what_was_found():
+    findings = cnngrad.check_function(lambda x, w, dedo: (None, -cnngrad.backward(x, w, dedo).dx), "quick")
+    named = {"b" * 80: replace(findings, run={"seconds": 1.0})}
+    text = text_of(Painter(6).blocks(Submissions(named).blocks(6)))
+    assert "bbbbbbbbbbbb … bbbbbbbbbbbb  WRONG" in text
+    assert "0 of 1 submission is right." in text
+
+
+def test_files_without_a_function_are_told_from_a_command(tmp_path):
+    (tmp_path / "conv.py").write_text("")
+    with pytest.raises(cnngrad.CnngradError, match=r"conv\.py:backward for their function backward"):
+        submitted(str(tmp_path / "conv.py"))
 
 
 def test_a_class_gets_a_row_and_a_report_for_each_program(folder, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from cnngrad.cli.answer import check_outputs, present, style_of
 from cnngrad.cli.options import Exercise, listed
 from cnngrad.cli.session import ExitCode, Session
+from cnngrad.derivation.notation import DEFAULT_PRECISION
 from cnngrad.errors import CnngradError
 from cnngrad.exercises import exercises, graded
 from cnngrad.files.opening import content_of, is_standard_input
@@ -19,6 +20,8 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
     if options.form and all(abs(options.partial - fraction) > 0.01 for fraction in FRACTIONS):
         known = ", ".join(map("{:g}".format, FRACTIONS))
         raise CnngradError(f"partial is {options.partial:g}: use a fraction that Moodle has: {known}")
+    if options.precision != DEFAULT_PRECISION:
+        raise CnngradError("--precision would change the numbers of an exercise: leave it out")
     check_outputs(options, not options.grade)
     if options.solution is not None:
         check_ending(options.solution, latex=True)
@@ -35,9 +38,8 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
         reader.refuse_output(options.grade)
         content = session.read() if is_standard_input(options.grade) else content_of(options.grade)
         return present(session, options, graded(sheet, options.grade, content, options.partial / 100))
-    if options.solution is not None:
-        write(options.solution, sheet.solution(), style_of(options)._replace(form=""))
     code = present(session, options, sheet)
     if options.solution is not None:
+        write(options.solution, sheet.solution(), style_of(options)._replace(form=""))
         session.tell(f"{options.solution} is saved")
     return code

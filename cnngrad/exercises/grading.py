@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.derivation.notation import number
-from cnngrad.errors import CnngradError, visible
+from cnngrad.errors import LONGEST_NAME, CnngradError, visible
 from cnngrad.exercises.questions import Answer, Question
 from cnngrad.exercises.sheet import Sheet
 from cnngrad.layer import counted
@@ -21,8 +21,6 @@ __all__ = ["Grades", "graded"]
 
 # Maximum number of questions that have a column each.
 _MOST_COLUMNS = 10
-# Maximum number of characters of a name in a table.
-_LONGEST_NAME = 24
 
 
 class Grade(NamedTuple):
@@ -89,7 +87,7 @@ class Grades:
 
 
 def _short(student: str) -> str:
-    return visible(student, _LONGEST_NAME)
+    return visible(student, LONGEST_NAME)
 
 
 def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Grades:
@@ -164,6 +162,10 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
     has_names = isinstance(right[0], str)
     words = re.findall(r"[^\s;,\[\]]+(?:\[[^\]]*\][^\s;,]*)?" if has_names else r"[^\s;,|\[\](){}]+", text)
     given = [_read(word) for word in words]
+    if not has_names and len(given) != len(right) == len(text.split()):
+        # Commas are decimal ones if blanks part as many numbers as there are.
+        words = text.replace(",", ".").split()
+        given = [_read(word) for word in words]
     if given and len(given) != len(right):
         counts = f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}"
         return Grade(0.0), f"{counts}; write ? for one that is not answered"
@@ -181,14 +183,13 @@ def _explained(question: Question, given: Sequence[Answer]) -> str | None:
     fitting = [
         (sum(map(eq, given, numbers)), ids[0])
         for ids, numbers in question.ways
-        if all(answer in either for answer, *either in zip(given, numbers, question.right, strict=True))
+        if all(answer in (*either, "?") for answer, *either in zip(given, numbers, question.right, strict=True))
     ]
     return max(fitting, key=itemgetter(0), default=(0, None))[1]
 
 
 def _read(word: str) -> Answer:
     """An answer as a number, or the name of an element."""
-    try:
-        return float(word.replace("−", "-"))
-    except ValueError:
-        return word.replace("∂", "d").lower()
+    plain = re.sub("[−–]", "-", word)
+    is_number = re.fullmatch(r"[-+]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,2})?", plain)
+    return float(plain) if is_number else word.replace("∂", "d").lower()

@@ -1,6 +1,7 @@
 """Exchanges arrays with the user's program: a folder with a file for each, and problem.json."""
 
 import errno
+import io
 import json
 import os
 import stat
@@ -43,8 +44,15 @@ class _Form(NamedTuple):
     raw: str = ""
 
 
+def save(path: Path, array: Array) -> None:
+    """Write an array as .npy; NumPy itself does not say which system error prevents that."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getvalue())
+
+
 EXCHANGES = {
-    "npy": _Form("npy", lambda path, array: np.save(path, array.astype("<f8"))),
+    "npy": _Form("npy", lambda path, array: save(path, array.astype("<f8"))),
     "f32": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f4").tobytes()), "<f4"),
     "f64": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f8").tobytes()), "<f8"),
     # The upper half of a float32.

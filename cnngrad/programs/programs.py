@@ -320,6 +320,8 @@ class _Function(_External):
         _restore(folder)
         if kind == "skipped":
             return failed(Verdict.SKIPPED, said=words)
+        if kind == "unwritten":
+            raise CnngradError(f"can't write results in {folder.parent}: {words}")
         if kind == "done":
             done = _as_object(words)
             faults = done.get("faults")

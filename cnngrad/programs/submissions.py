@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnngrad.checks.report import VERDICTS
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
-from cnngrad.errors import CnngradError, visible
+from cnngrad.errors import LONGEST_NAME, CnngradError, visible
 from cnngrad.layer import counted
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.programs import is_function
@@ -46,7 +46,7 @@ class Submissions:
         """A row for each submission, the causes counted, and how many submissions are right."""
         rows = (
             (
-                name,
+                visible(name, LONGEST_NAME),
                 VERDICTS[findings.passed],
                 f"{findings.counts['right']} of {len(findings.outcomes)}",
                 ", ".join(findings.causes),
@@ -60,7 +60,7 @@ class Submissions:
             yield Table(("submissions", "cause"), counts, ("submissions",), True)
         right = sum(map(bool, self.each.values()))
         count = counted(len(self.each), "submission")
-        yield Sentence((f"{right} of {count} {'is' if right == 1 else 'are'} right.",), strong=True)
+        yield Sentence((f"{right} of {count} {'is' if 1 in (right, len(self.each)) else 'are'} right.",), strong=True)
 
     def as_json(self) -> Json:
         """As plain data, with the keys that `cnngrad check --run-each --json` prints."""
@@ -88,6 +88,8 @@ def submitted(text: str) -> dict[str, str]:
     paths = sorted(glob.glob(pattern, recursive=True))
     if not paths:
         raise CnngradError(f"no file matches {pattern}: write --run-each 'submissions/*/conv.py:backward'")
+    if pattern == text and text.endswith(".py") and not os.access(paths[0], os.X_OK):
+        raise CnngradError(f"{text} names files alone: write {text}:backward for their function backward")
     programs = [f"{path}:{rest}" if rest else text.replace(pattern, shlex.quote(path), 1) for path in paths]
     parts = [Path(path).parts for path in paths]
     # For tuples, this gives the leading parts that they share.

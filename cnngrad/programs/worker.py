@@ -20,7 +20,7 @@ import numpy as np
 from cnngrad.arrays import form_of, upper_halves
 from cnngrad.layer import layer_of
 from cnngrad.programs.calling import Caller, UnreadableError, called
-from cnngrad.programs.exchange import paths
+from cnngrad.programs.exchange import paths, save
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import Tensor
 
@@ -80,8 +80,11 @@ def _answered(caller: Caller, folder: Path) -> str:
         else:
             traceback.print_exc()
         return f"failed {called(error)}"
-    for tensor, array in returned.results.items():
-        np.save(files[tensor], upper_halves(array) if form_of(array) == "bfloat16" else array)
+    try:
+        for tensor, array in returned.results.items():
+            save(files[tensor], upper_halves(array) if form_of(array) == "bfloat16" else array)
+    except OSError as error:
+        return f"unwritten {error.strerror}"
     return f"done {json.dumps({'note': returned.note, 'faults': returned.faults})}"
 
 

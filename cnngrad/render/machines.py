@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from cnngrad.errors import visible
+from cnngrad.layer import counted
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.submissions import Submissions
 from cnngrad.programs.verdicts import Verdict
@@ -122,10 +123,10 @@ def gradescope(findings: Findings, style: Style) -> str:
         }
         for test in judged
     ]
-    # A text that names hidden layers would show them.
-    shown = (
-        findings.summary if style.hidden else text_of(Painter(style.precision).blocks(findings.blocks(style.precision)))
-    )
+    # Any text that names layers, or what failing ones have in common, would show hidden ones.
+    shown = f"{findings.counts['right']} of {counted(len(findings.outcomes), 'layer')} are right."
+    if not style.hidden:
+        shown = text_of(Painter(style.precision).blocks(findings.blocks(style.precision)))
     score = round(sum(test["score"] for test in tests), 9)
     found = {"score": score, "output": shown, "output_format": "text", "tests": tests}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
