@@ -169,6 +169,13 @@ def cells_of(driver, grid, which="td:not(.corner)"):
     return driver.find_elements("css selector", f"#grid-{GRIDS.get(grid, grid)} {which}")
 
 
+def waited_for(driver, found):
+    """What is found on a page, once it is there: a busy machine may be late."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(driver, 10, 0.05).until(found)
+
+
 def point_at(driver, cell):
     driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))", cell)
 
@@ -244,7 +251,6 @@ def typed(rng):
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, path):
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.wait import WebDriverWait
 
     rng = np.random.default_rng()
     print("the state to repeat it with:", rng.bit_generator.state)
@@ -261,7 +267,7 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, pat
     (tmp_path / "copied.json").write_text(driver.find_element("id", "why").text)
     # The clipboard answers later.
     told = ("Copied", "Copy below")
-    WebDriverWait(driver, 10, 0.05).until(lambda _: driver.find_element("id", "copy").text in told)
+    waited_for(driver, lambda _: driver.find_element("id", "copy").text in told)
     copied = Reader(bytes).problem(str(tmp_path / "copied.json"))
     layer = copied.layer()
     given = copied.operands(layer)
@@ -327,7 +333,7 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
     for name in ("[2,1]322", "[1,2]222", "[2,2]144"):
         browser.get("about:blank")
         browser.get(f"{target.as_uri()}#dx-x{name}")
-        (chosen,) = cells_of(browser, "dx", "td.chosen")
+        (chosen,) = waited_for(browser, lambda _: cells_of(browser, "dx", "td.chosen"))
         assert chosen.get_attribute("aria-label").startswith(f"∂E/∂x{name} ")
     # What lights up in others is marked.
     marked = {

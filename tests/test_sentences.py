@@ -805,7 +805,7 @@ def _(facts, name, upper, framed, lower, padded, word, count):
     is_full = letter == ("o" if case.transposed else "x")
     assert lower == (windows if is_full else wide)
     assert upper == (windows if letter == "w" else "W rotated by 180°" if case.flip != is_full else "W")
-    assert bool(framed) == is_full
+    assert bool(framed) == (is_full and any(map(any, facts.frame)))
     assert bool(padded) == (facts.is_padded and not is_full)
     facts.check_leads(name.removeprefix("∂E/∂"), word, count)
     assert isinstance(facts.after_it, Picture)

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnngrad.layer import Axis, Layer, Positions
 from cnngrad.layer.names import Index, Names, Number, Symbol
-from cnngrad.tensor import B, O, Tensor
+from cnngrad.tensor import B, O, Tensor, X
 
 
 class Fill(Enum):
@@ -222,7 +222,8 @@ def grids(
     for k in sorted(marks[0]) if covered else range(depth):
         slot = int(tracks[0].slots[k])
         blank = "cut off" if tensor is O else "of zeros ({})"
-        which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(Fill(slot).name.lower())}"
+        zeros = "padding" if names.layer.role[tensor] is X else Fill(slot).name.lower() if slot < 0 else ""
+        which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(zeros)}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
         around = None
         for part, near in parts:

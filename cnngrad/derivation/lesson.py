@@ -39,6 +39,7 @@ from cnngrad.derivation.words import (
     first,
     frame,
     gaps,
+    laid_out,
     leftover,
     output_size,
     padding,
@@ -426,7 +427,8 @@ def _in_matrices(board: Board) -> Said:
         f"{full}{array.title} has a frame of {frame(layer)}.{ends}" if frame(layer) else "",
         f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." * layer.is_dilated,
     )
-    yield board.in_both(lambda names: matrices(names, array, title=f"{array.title}, framed", track=framed_output))
+    if state := laid_out(layer):
+        yield board.in_both(lambda names: matrices(names, array, title=array.title + state, track=framed_output))
 
 
 def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
@@ -545,7 +547,11 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     wide, windows = (layer.role[each].title for each in (X, DEDO))
     w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
     padded = f"{wide}{' with its padding' if layer.is_padded else ''}"
-    said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
+    said = {
+        O: f"{w} lies on {padded}",
+        DW: f"{windows} lies on {padded}",
+        DX: f"{w} lies on {'framed ' * bool(frame(layer))}{windows}",
+    }[role]
     each = f"{one_by_one(layer, tensor, index)}, the products "
     yield standing(layer)
     yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""

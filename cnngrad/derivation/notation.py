@@ -1,5 +1,6 @@
 """Numbers and elements as people read them: significant digits, and never a non-zero shown as 0."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -36,15 +37,16 @@ def apart(first: Number, second: Number, precision: int = DEFAULT_PRECISION) -> 
 
 
 def align(column: Sequence[str]) -> list[str]:
-    """The texts of one column, padded so that their decimal points stand below each other.
+    """The texts of one column, padded so that their decimal points, or places of these, stand below each other.
 
-    >>> align(["1.25", "10.0", "7"])
-    [' 1.25', '10.0 ', ' 7   ']
+    >>> align(["1.25", "10.0", "7", "9e-05"])
+    [' 1.25 ', '10.0  ', ' 7    ', ' 9e-05']
     """
-    split = [text.partition(".") for text in column]
-    before = max((len(whole) for whole, _, _ in split), default=0)
-    after = max((len(point + rest) for _, point, rest in split), default=0)
-    return [f"{whole:>{before}}{point + rest:<{after}}" for whole, point, rest in split]
+    # An exponent is no part of the whole number.
+    split = [re.split("(?=[.e])|$", text, maxsplit=1) for text in column]
+    before = max((len(whole) for whole, _ in split), default=0)
+    after = max((len(rest) for _, rest in split), default=0)
+    return [f"{whole:>{before}}{rest:<{after}}" for whole, rest in split]
 
 
 class Notation:

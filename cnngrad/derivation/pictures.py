@@ -8,6 +8,7 @@ import numpy as np
 
 from cnngrad.derivation.blocks import GridRow, Phrase, Picture
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
+from cnngrad.derivation.words import laid_out
 from cnngrad.layer import Axis, Layer
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
@@ -38,7 +39,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
     cover = {O: Axis.window, DW: Axis.reads, DX: Axis.cover}[role]
     track = framed_output if role is DX else framed_input
     still = layer.role[DEDO if role is DX else X]
-    state = ", framed" if role is DX else ", padded" * layer.is_padded
+    state = laid_out(layer) if role is DX else ", padded" * layer.is_padded
     total = names.number(tensor, index) if heading else None
     # An x may stand in the padding too: each place has a picture of its own.
     inside = [

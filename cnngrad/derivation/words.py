@@ -33,6 +33,11 @@ def padding(layer: Layer, word: str = "zero") -> str:
     return _sides(layer, sides, "position" if is_filled else word) + f" ({layer.mode})" * is_filled
 
 
+def laid_out(layer: Layer) -> str:
+    """How dE/dO, or X of a transposed layer, lies under the filter of a full convolution, behind its title."""
+    return ", framed" if frame(layer) else ", with zeros" * layer.is_strided
+
+
 def output_size(layer: Layer) -> Iterator[str]:
     """The size of a transposed layer's O, and why output padding exists."""
     sums = [
