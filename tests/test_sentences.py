@@ -824,9 +824,10 @@ def _(facts, name, why):
     assert facts.results[letter][index] == 0
 
 
-@says(rf"({NAME}), (wh[a-z ]*), adds up no products\.")
-def _(facts, name, why):
+@says(rf"({NAME}), (wh[a-z ]*), adds up (no products|only products with 0)\.")
+def _(facts, name, why, sums):
     assert name.startswith("o")
+    assert (sums == "no products") == facts.case.transposed
     facts.remark(name, why)
 
 

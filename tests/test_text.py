@@ -496,6 +496,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         # A list of one array, as torch.autograd.grad returns it, is no axis.
         ("(tensor([[1, 2],\n        [3, 4]]),)", [[1, 2], [3, 4]]),
         ("[array([[1, 2],\n       [3, 4]])]", [[1, 2], [3, 4]]),
+        ("[[5,],\n [6,]]", [[5], [6]]),
         # What is no array's name is a comment.
         ("1 2\n3 4\n# end", [[1, 2], [3, 4]]),
         ("[[1, 2],\n # row\n [3, 4]]", [[1, 2], [3, 4]]),

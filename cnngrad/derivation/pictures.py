@@ -54,7 +54,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         title = heading or titled(layer, lower, lead, f"{still.title}{state}")
         if place != index[2:]:
             where = (f"{word} {k + 1}".replace("-", "−") for word, k in zip(layer.axis_words, place, strict=True))
-            title = f"{title}, for {names.symbol(tensor.array, index)}′ in {', '.join(where)}"
+            title = f"{title}, for {names.symbol(tensor.array, index)}′ in {', '.join(where)} of {tensor.array.key}"
         below = partial(grids, tensor=lower, lead=lead, title=title, track=track, covered=covered)
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)

@@ -299,9 +299,9 @@ class _Reader:
         if re.match(r"\s*\[1\][^\n]*\n", text) and _VECTOR.fullmatch(self.text):
             self.text = self.vector(self.text)
         for page in re.split(r"\n(?![ \t]*\[[0-9]++,\])", self.text) if ",]" in text else ():
-            for number, row in enumerate(re.finditer(r"\[([0-9]+),\]", page), 1):
-                if int(row[1]) != number:
-                    self.fail(self.text.index(row[0]), f"{row[0]} stands in front of row {number}")
+            for number, row in enumerate(re.finditer(r"\n[ \t]*+(\[([0-9]+),\])(?=[ \t]+[-+.0-9NI])", page), 1):
+                if int(row[2]) != number:
+                    self.fail(self.text.index(row[1]), f"{row[1]} stands in front of row {number}")
         self.refuse(0, self.text, r"#(?= type: (?!matrix|scalar))[^\n]*", "{0!r}: numbers in a form of Octave's own")
         for character, usual in zip("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||", strict=True):
             self.text = self.text.replace(character, usual)
