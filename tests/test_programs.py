@@ -19,6 +19,7 @@ from cnngrad.cli.main import main
 from cnngrad.programs.exchange import EXCHANGES
 from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
+from cnngrad.programs.processes import Process
 from cnngrad.schema import SCHEMA_FILE
 from tests import schema
 
@@ -96,7 +97,7 @@ LEFT = {
     "its group": "start_new_session=False",
     "a group of its own": "start_new_session=True",
     "without an environment": "start_new_session=True, env={}",
-    "under another mark": "start_new_session=True, env={'CNNGRAD_RUN': 'another'}",
+    "under another mark": "start_new_session=True, env={'CNNGRAD_RUN_x': ''}",
 }
 
 
@@ -110,6 +111,14 @@ def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, how):
     time.sleep(0.2)
     assert f"sleep {seconds}" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program.py"]
+
+
+def test_a_process_that_is_not_the_program_s_goes_on():
+    program = Process(["sleep", "60"], talks=False)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        program.close()
+        assert other.poll() is None
+        other.kill()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

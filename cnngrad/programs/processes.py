@@ -25,8 +25,6 @@ _LAST_WORDS = 1.0
 _SAID = 0.05
 # Seconds between two checks of the size of a process's folder.
 _LOOK = 0.2
-# An environment variable that descendants inherit, by which they are found outside the process's group.
-_MARK = "CNNGRAD_RUN"
 # Maximum number of searches for new descendants while known ones are being killed.
 _MOST_ROUNDS = 100
 
@@ -61,23 +59,20 @@ class Process:
         """
         mark = uuid.uuid4().hex
         self._mark = mark.encode()
-        # The program may be cnngrad itself: the processes that it starts must carry our mark too.
-        marks = f"{os.environ.get(_MARK, '')} {mark}"
+        _adopt_orphans()
         with _STARTING:
-            _adopt_orphans()
-            self._others = {pid for pid, is_child, _ in _processes() if is_child}
             try:
                 self._process = subprocess.Popen(
                     words,
                     stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE if talks else subprocess.STDOUT,
-                    env=os.environ | {_MARK: marks},
+                    env=os.environ | {f"CNNGRAD_RUN_{mark}": ""},
                     start_new_session=True,
                 )
             except OSError as error:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
-            _STARTED[self._process.pid] = self._mark
+            _RUNNING[self._process.pid] = self._mark
         # Limits the size of its files, and its memory, if the system can.
         with suppress(ImportError, AttributeError, OSError, ValueError):
             import resource
@@ -175,24 +170,23 @@ class Process:
         """End it and everything that it has started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        _RUNNING.pop(self._process.pid, None)
         for _ in range(_MOST_ROUNDS):
-            # Also kill orphans, which are our children now, unless they have the mark of another run of ours.
             with _STARTING:
-                others = self._others.union(_STARTED)
-                known = {*_STARTED.values()}
                 pids = [
                     pid
-                    for pid, is_child, marks in _processes()
-                    if self._mark in marks or (is_child and pid not in others and not known.intersection(marks))
+                    for pid, is_orphan, variables in _processes()
+                    if self._mark in variables
+                    or (is_orphan and pid not in _RUNNING and not any(mark in variables for mark in _RUNNING.values()))
                 ]
             if not pids:
                 break
             for pid in pids:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-                    if pid != self._process.pid:
-                        os.waitpid(pid, os.WNOHANG)
-        self._process.wait()
+                    os.waitpid(pid, os.WNOHANG)
         # The wait is limited because a process that can't be killed may go on writing.
         self._reader.join(_LAST_WORDS)
         for stream in filter(None, (self._process.stdin, self._process.stdout, self._process.stderr)):
@@ -200,9 +194,9 @@ class Process:
                 stream.close()
 
 
-# The processes that were started here, with their marks; the lock is held while one is started or descendants are
-# searched for.
-_STARTED: dict[int, bytes] = {}
+# For each process that is running, the mark that its descendants inherit in their environment, by its id; the lock is
+# held while one is started or descendants are searched for.
+_RUNNING: dict[int, bytes] = {}
 _STARTING = threading.Lock()
 # PR_SET_CHILD_SUBREAPER of Linux's prctl.
 _SUBREAPER = 36
@@ -217,19 +211,21 @@ def _adopt_orphans() -> None:
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _processes() -> Iterator[tuple[int, bool, list[bytes]]]:
-    """The processes listed under /proc: the id of each, whether it is a child of this process, and its marks."""
+def _processes() -> Iterator[tuple[int, bool, bytes]]:
+    """The processes under /proc: the id of each, whether it is a child of ours in another session, its environment.
+
+    Each program begins a session, so that such a child is a program, or an orphan that one has left behind.
+    """
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):
-            # The name in parentheses, which may be any bytes, is followed by the state and the parent's id.
-            parent = (folder / "stat").read_bytes().rpartition(b")")[2].split()[1]
-            variables: list[bytes] = []
+            # The name in parentheses, which may be any bytes, is followed by the state, and the ids of the parent, the
+            # group and the session.
+            _, parent, _, session = (folder / "stat").read_bytes().rpartition(b")")[2].split()[:4]
+            variables = b""
             # The environment of another user's process can't be read.
             with suppress(OSError):
-                variables = (folder / "environ").read_bytes().split(b"\0")
-            name = f"{_MARK}=".encode()
-            marks = [mark for each in variables if each.startswith(name) for mark in each.removeprefix(name).split()]
-            yield int(folder.name), int(parent) == os.getpid(), marks
+                variables = (folder / "environ").read_bytes()
+            yield int(folder.name), int(parent) == os.getpid() and int(session) != os.getsid(0), variables
 
 
 _TOO_MUCH = Result(Verdict.FLOODED, "wrote more than 1 GiB")
