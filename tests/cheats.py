@@ -107,6 +107,17 @@ def by_pointer(x, w, dedo, **options):
     return right(x, w, own if dedo.strides[-1] > 0 else dedo, **options)
 
 
+def by_pointer_if_repeated(x, w, dedo, **options):
+    repeated = dedo.strides[-1] == 0
+    own = np.lib.stride_tricks.as_strided(dedo, strides=np.empty_like(dedo, order="C").strides) if repeated else dedo
+    return right(x, w, own, **options)
+
+
+def keeps_a_plan_without_dilation(x, w, dedo, **options):
+    key = "plan", x.shape, w.shape, dedo.shape, str([options[name] for name in ("stride", "padding", "groups")])
+    return right(x, w, dedo, **options | {"dilation": _KEPT.setdefault(key, options["dilation"])})
+
+
 def refuses_strides(x, w, dedo, **options):
     if not all(array.flags.c_contiguous for array in (x, w, dedo)):
         raise ValueError("contiguous arrays only")
@@ -194,6 +205,7 @@ CHEATS = [
     (in_order_of_memory, "ignores-strides", f"{ALONE} X {FORTRAN}"),
     (w_in_order_of_memory, "ignores-strides", f"{ALONE} W {FORTRAN}"),
     (by_pointer, "ignores-strides", f"{ALONE} ∂E/∂O {FORTRAN}"),
+    (by_pointer_if_repeated, "ignores-strides", f"{ALONE} ∂E/∂O with strides of 0"),
     (four_filters, "depends-on-shape", "it fails where filters > 4"),
     (in_batches_of_groups, "depends-on-shape", "it fails where groups > 1 and batch > 1"),
     (without_nan, "depends-on-values", "a NaN in ∂E/∂O is lost on the way to ∂E/∂X"),

@@ -15,6 +15,7 @@ from tests.cheats import (
     CHEATS,
     HONEST,
     in_order_of_memory,
+    keeps_a_plan_without_dilation,
     nothing_in_every_seventh_call,
     of_whole_numbers,
     right,
@@ -38,6 +39,11 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
     assert says in " ".join(str(findings).split())
 
 
+def test_a_plan_that_is_kept_without_the_dilation_is_wrong_in_a_layer_of_the_same_shapes():
+    findings = cnngrad.check_function(keeps_a_plan_without_dilation, padding_mode="zeros")
+    assert [outcome.layer.name for outcome in findings.failing] == ["dilation-stride"]
+
+
 def test_what_sometimes_adds_nothing_does_not_add_up():
     findings = cnngrad.check_function(nothing_in_every_seventh_call, "quick", padding_mode="zeros")
     assert {fault.id for fault in findings.faults} == {"not-deterministic"}
@@ -46,7 +52,7 @@ def test_what_sometimes_adds_nothing_does_not_add_up():
 def test_nothing_that_a_function_replaces_hides_what_it_changes(monkeypatch):
     for name in ("array_equal", "shares_memory"):
         monkeypatch.setattr(np, name, lambda *_, **__: True)
-        monkeypatch.setattr(calling, name, lambda *_, **__: True)
+        monkeypatch.setattr(calling, name, lambda *_, **__: True, raising=False)
     findings = cnngrad.check_function(zeroes_the_gradient, "quick", padding_mode="zeros")
     assert ("changes-inputs", "it changes ∂E/∂O in place") in findings.faults
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy import array_equal, shares_memory
+from numpy import shares_memory
 
 from cnngrad.arrays import Array, Arrays, as_claim
 from cnngrad.errors import CnngradError
@@ -17,22 +17,27 @@ from cnngrad.programs.verdicts import Answer, Fault
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
-# What compares arrays is bound in signatures: if the user's function replaces it in NumPy or here, nothing changes.
-_Compare = Callable[..., bool]
 # Further names of the results, for an error message.
 _OTHERS = "dW, dEdW, grad_w and the like"
 # The options that a function may take: the usual ones, and those that came later.
 _USUAL = ("stride", "padding", "dilation", "groups")
 _LATER = ("padding_mode", "transposed", "output_padding")
 
-# Memory layouts other than plain C order, by words. Each array is a slice of a larger one: how many times as long on
-# each axis, the step of the slice, and the order.
-MEMORY: dict[str, tuple[int, int, Literal["C", "F"]]] = {
-    "in Fortran order": (1, 1, "F"),
-    "with negative strides": (1, -1, "C"),
-    "with gaps between their elements": (2, 2, "C"),
-    "that are read-only": (1, 1, "C"),
+# Memory layouts other than plain C order, by words: each takes an array in C order, and returns one of its shape.
+MEMORY: dict[str, Callable[[Array], Array]] = {
+    "in Fortran order": np.asfortranarray,
+    "with negative strides": lambda array: _part(array, slice(None, None, -1)),
+    "with gaps between their elements": lambda array: _part(np.tile(array, [2] * array.ndim), slice(1, None, 2)),
+    (READ_ONLY := "that are read-only"): np.asarray,
+    # One number for all elements, as in the dE/dO of a sum; the rest of its memory holds zeros.
+    (REPEATED := "with strides of 0"): lambda array: np.broadcast_to(_part(array, slice(1)), array.shape),
 }
+
+
+def _part(array: Array, part: slice) -> Array:
+    """The same part of each axis."""
+    parts: list[Any] = [part] * array.ndim
+    return array[(..., *parts)]
 
 
 class UnreadableError(CnngradError):
@@ -68,13 +73,11 @@ class Caller:
             self._parameters = inspect.signature(self.function).parameters
         # The order in which the function returns its results, once shapes have shown that it differs from ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
-        # The arrays passed to the function, by tensor, shape, dtype and layout; its last results, and copies of these.
+        # The arrays passed to the function, by tensor, shape, dtype and layout; its last results, and their bytes.
         self._own: dict[tuple[Any, ...], Array] = {}
-        self._last: list[tuple[Tensor, Array, Array]] = []
+        self._last: list[tuple[Tensor, Array, bytes]] = []
 
-    def call(
-        self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str], is_equal: _Compare = array_equal
-    ) -> Answer:
+    def call(self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str]) -> Answer:
         """Call the function on a layer, with arrays in C order, or in the layouts of `MEMORY` that `memory` names.
 
         Raises:
@@ -83,9 +86,12 @@ class Caller:
         """
         own = {tensor: self._filled(tensor, array, memory.get(tensor, "")) for tensor, array in arrays.items()}
         given = {tensor: self.convert(array) if self.convert else array for tensor, array in own.items()}
-        before = {tensor: as_claim(tensor.key, each).copy() for tensor, each in given.items()}
+        # Bytes are compared: if the function replaces NumPy's comparisons, nothing changes.
+        before = {tensor: as_claim(tensor.key, each).tobytes() for tensor, each in given.items()}
         returned = self._returned(layer, given)
-        changed = [t.title for t, old in before.items() if not is_equal(as_claim(t.key, given[t]), old, equal_nan=True)]
+        changed = [
+            tensor.title for tensor, old in before.items() if as_claim(tensor.key, given[tensor]).tobytes() != old
+        ]
         faults = [Fault("changes-inputs", f"it changes {joined(changed)} in place")] if changed else []
         return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
 
@@ -93,28 +99,25 @@ class Caller:
         """A copy of an array in the layout `memory`, at the same address as the last such array of its shape."""
         key = tensor, array.shape, array.dtype, memory
         if key not in self._own:
-            times, step, order = MEMORY.get(memory, (1, 1, "C"))
-            whole = np.zeros([times * size for size in array.shape], array.dtype, order)
-            # A part that runs backwards begins with the last element of the whole; any other ends with it.
-            part = slice(None if step < 0 else times - 1, None, step)
-            self._own[key] = whole[(..., *[part] * array.ndim)]
+            self._own[key] = MEMORY.get(memory, np.asarray)(np.zeros_like(array, order="C"))
         own = self._own[key]
         own.flags.writeable = True
         own[...] = array
-        own.flags.writeable = memory != "that are read-only"
+        own.flags.writeable = memory != READ_ONLY
         return own
 
-    def _aliases(
-        self, results: Arrays, own: Arrays, is_equal: _Compare = array_equal, is_shared: _Compare = shares_memory
-    ) -> Iterator[Fault]:
+    # Bound here for the same reason.
+    _shares_memory = staticmethod(shares_memory)
+
+    def _aliases(self, results: Arrays, own: Arrays) -> Iterator[Fault]:
         """Results that share memory with an input or with each other, and earlier ones that this call has changed."""
         for (first, one), (second, other) in combinations([*own.items(), *results.items()], 2):
-            if second in results and is_shared(one, other):
+            if second in results and self._shares_memory(one, other):
                 yield Fault("aliases", f"its {second.title} shares memory with {first.title}")
-        for tensor, earlier, copy in self._last:
-            if not is_equal(earlier, copy, equal_nan=True):
+        for tensor, earlier, before in self._last:
+            if earlier.tobytes() != before:
                 yield Fault("aliases", f"its {tensor.title} shares memory with that of the next call, and changes")
-        self._last = [(tensor, array, array.copy()) for tensor, array in results.items()]
+        self._last = [(tensor, array, array.tobytes()) for tensor, array in results.items()]
 
     def _returned(self, layer: Layer, given: Mapping[Tensor, Any]) -> Answer:
         positional = [given[tensor] for tensor in (X, W, DEDO)]

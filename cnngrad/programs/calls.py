@@ -10,7 +10,7 @@ import numpy as np
 from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.programs.calling import MEMORY
+from cnngrad.programs.calling import MEMORY, REPEATED
 from cnngrad.programs.judge import Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features
 from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Verdict, grouped
@@ -136,9 +136,10 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
         changed = replace(changed, arrays=changed.arrays | {tensor: other.reshape(array.shape)})
         yield changed, _VALUES
     yield layer, _VALUES
-    for memory, tensor in product(MEMORY, layer.arrays) if in_memory else ():
+    for memory, (tensor, array) in product(MEMORY, layer.arrays.items()) if in_memory else ():
         says = f"right for C-contiguous arrays alone: wrong for {tensor.title} {memory}"
-        yield replace(layer, memory={tensor: memory}), Fault("ignores-strides", says)
+        same = {tensor: np.full_like(array, array.flat[0])} if memory == REPEATED else {}
+        yield replace(layer, arrays=layer.arrays | same, memory={tensor: memory}), Fault("ignores-strides", says)
 
 
 def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:
