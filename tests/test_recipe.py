@@ -1,7 +1,6 @@
 """Recipes of backward passes: the right one, its elements by themselves, and what changes of it have in common."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -132,27 +131,16 @@ def test_no_number_of_a_wrong_array_is_lost_with_the_axes_that_the_user_leaves_o
 def test_loops_without_a_slip_give_the_right_result(case):
     data = data_of(case)
     layer = data.layer
-    axes = tuple(replace(axis, size=axis.padded, before=0, after=0, mode="zeros") for axis in layer.axes)
-    padded = replace(layer, axes=axes)
     for result in (Tensor.O, Tensor.DW, Tensor.DX):
         recipe = replace(right_recipe(layer.own, result), layer=layer)
         less = Data(layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not Tensor.B})
         right = computed(recipe, less)
-        if layer.mode != "zeros":
-            loops = right_loops(padded, recipe.result, layer)
-            np.testing.assert_array_equal(computed(recipe.but(loops=loops), less), right)
-            continue
-        loops = right_loops(layer, recipe.result)
-        np.testing.assert_array_equal(computed(recipe.but(loops=loops), less), right)
         # X may lie in memory with its padding.
-        frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in layer.axes)]
-        if np.min(frame) >= 0:
-            inside = np.s_[..., *(slice(axis.before, axis.before + axis.size) for axis in layer.axes)]
-            place, edit = Tensor.X, partial(np.pad, pad_width=frame)
-            if recipe.result is Tensor.DX:
-                place, edit = Tensor.DX, lambda array, inside=inside: array[inside]
-            framed = recipe.at(place, "", edit).but(loops=right_loops(padded, recipe.result, layer))
-            np.testing.assert_array_equal(computed(framed, less), right)
+        borders = tuple(tuple(axis.border.tolist()) for axis in layer.axes)
+        padded = recipe.but(loops=right_loops(layer.framed, recipe.result, layer), borders=borders)
+        plain = recipe.but(loops=right_loops(layer, recipe.result))
+        for each in (padded, plain) if layer.mode == "zeros" else (padded,):
+            np.testing.assert_array_equal(computed(each, less), right)
 
 
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))

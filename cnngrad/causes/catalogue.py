@@ -7,7 +7,7 @@ such a function, with its words, behind the likelier mistakes.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, combinations, islice, permutations, product
 from math import prod
@@ -1021,12 +1021,9 @@ def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
     coded = r"dX is written with length \d+ \(the columns of O( or .*)?\), not \d+ \(columns of X\)$"
     yield from _slipped(recipe, Loops.lengths_slipped, coded)
-    frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in recipe.layer.axes)]
-    if recipe.layer.mode == "zeros" and np.max(frame) > 0 <= np.min(frame):
-        inside = (..., *(slice(axis.before, axis.before + axis.size) for axis in recipe.layer.axes))
-        edit = (lambda array: array[inside]) if recipe.result is DX else partial(np.pad, pad_width=frame)
-        framed = recipe.at(DX if recipe.result is DX else X, "", edit)
-        yield from _slipped(framed, Loops.lengths_slipped, coded, recipe.layer)
+    if recipe.layer.is_padded and not any(recipe.borders):
+        zeros = recipe.but(borders=tuple(tuple(axis.border.tolist()) for axis in recipe.layer.axes))
+        yield from _slipped(zeros, Loops.lengths_slipped, coded)
 
 
 Mistake(
@@ -1384,14 +1381,10 @@ def missing_parts(recipe: Recipe) -> Changes:
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number - 2]}s", missing)
 
 
-def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "", inside: Layer | None = None) -> Changes:
+def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "") -> Changes:
     """The recipe with each slip in its loops; `coded` is a pattern for the words of the slip in the line of code."""
-    layer = recipe.layer
-    if layer.mode != "zeros":
-        inside = layer
-    if inside:
-        axes = [replace(axis, size=axis.padded, before=0, after=0, mode="zeros") for axis in layer.axes]
-        layer = replace(layer, axes=tuple(axes))
+    inside = recipe.layer if any(recipe.borders) else None
+    layer = recipe.layer.framed if inside else recipe.layer
     if prod(layer.canonical[O]) * prod(layer.canonical[W][1:]) <= _FEW_PRODUCTS:
         for words, loops in slips(right_loops(layer, recipe.result, inside)):
             yield recipe.but(words, bool(coded and re.match(coded, words)), loops=loops)

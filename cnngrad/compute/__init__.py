@@ -105,12 +105,14 @@ class Work:
         """
         computed = self.layer.role[result]
         conv = self.layer.conv
+        # The ways of computing leave out the products with zeros of the padding.
+        padded = conv if conv.mode == "zeros" else conv.framed
         arrays = self._arrays
         if result is DB:
             dedo = arrays[self.layer.role[DEDO]]
             found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
             return
-        plan = make_plan(conv.framed.unflipped, computed, self._work, rounded and self.dtype.kind == "f")
+        plan = make_plan(padded.unflipped, computed, self._work, rounded and self.dtype.kind == "f")
         b = arrays[B].astype(self._work, copy=False) if result is O and B in arrays else None
         if computed is O:
             write(plan, conv.bordered(arrays[X]), self._w, b, found, progress)
@@ -119,8 +121,8 @@ class Work:
             add_up(plan, conv.bordered(arrays[X]), arrays[DEDO], target, progress)
         else:
             # A short float must be rounded once, after b is added.
-            is_apart = conv.framed is not conv or (b is not None and found.dtype.kind == "f" and found.dtype != b.dtype)
-            sums = np.empty(conv.framed.canonical[DX], self._work) if is_apart else found
+            is_apart = padded is not conv or (b is not None and found.dtype.kind == "f" and found.dtype != b.dtype)
+            sums = np.empty(padded.canonical[DX], self._work) if is_apart else found
             write(plan, arrays[DEDO], self._w, None, sums, progress)
             folded = conv.folded(sums)
             if b is not None:

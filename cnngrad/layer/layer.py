@@ -119,9 +119,7 @@ class Layer:
 
     @cached_property
     def framed(self) -> "Layer":
-        """The layer without padding whose X is this layer's padded X; the layer itself if the padding holds zeros."""
-        if self.mode == "zeros":
-            return self
+        """The layer without padding whose X is this layer's padded X."""
         return replace(self, axes=tuple(replace(a, size=a.padded, before=0, after=0, mode="zeros") for a in self.axes))
 
     def with_axes(self, **changes: Any) -> "Layer":
