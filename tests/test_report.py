@@ -201,8 +201,11 @@ def test_the_schema_refuses_what_is_none_of_its_forms(change):
 def test_every_mistake_has_a_page_with_a_layer_that_shows_it(whole):
     for mistake in known_mistakes().mistakes[:: 1 if whole else 8]:
         grids, report = shown(mistake)
-        assert [gradient.mistakes for gradient in report.gradients.values() if not gradient] == [(mistake.id,)]
+        wrong = [gradient for gradient in report.gradients.values() if not gradient]
+        assert [gradient.mistakes for gradient in wrong] == [(mistake.id,)]
         assert len(grids.items) >= 3
+        # None of these layers shows what the lines of code of three of them do.
+        assert wrong[0].code or mistake.id in ("output-padding-wrong-side", "other-layout", "activation-applied")
 
 
 SHOWN_IN = {

@@ -196,7 +196,12 @@ scaled = Mistake(
         "every element is multiplied by the same factor",
         "remove the factor: dE/dX is a plain sum over filters and filter elements",
     ),
-)(lambda recipe: [recipe.but("by 2", factor=2 * recipe.factor)])
+)(
+    lambda recipe: [
+        recipe.but("by 2", factor=2 * recipe.factor),
+        recipe.but("by 1/N", True, factor=recipe.factor / recipe.layer.batch),
+    ]
+)
 
 
 @Mistake(

@@ -103,6 +103,9 @@ class Loops:
         memory[size] = 0
         place = sum(self.reading[filled, k] * at for k, at in enumerate(np.indices(shapes[filled], sparse=True)))
         found: Array = memory[np.minimum(place, size)]
+        if all(array.dtype.kind == "i" for array in operands.values()):
+            # `bincount` adds up in float64.
+            found = np.rint(found).astype(np.int64)
         return self.layer.rotated(found) if filled is W else found
 
     def _moved(self, values: Mapping[str, Array]) -> dict[str, Array]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from itertools import product
 from typing import Any
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake
@@ -40,16 +41,20 @@ _CLAIMED = (DX, DW, DB, O)
 
 @cache
 def shown(mistake: Mistake) -> tuple[GridRow, Report]:
-    """The arrays of the first layer in which a wrong result gets a mistake's name, and the report on it."""
-    for x, w, settings in _LAYERS:
+    """The arrays of the first layer in which a wrong result gets a mistake's name, and the report on it.
+
+    A result that the mistake's line of code gives is preferred.
+    """
+    for coded, (x, w, settings) in product((True, False), _LAYERS):
         layer = make_layer(x, w, **settings)
         arrays = random_arrays(layer, 0)
         given = [layer.layouts.written(t, arrays[t].reshape(layer.shapes[t])) for t in (X, W, DEDO)]
         for result in _CLAIMED if mistake.is_made_in(layer) else ():
-            for recipe in mistake.changed(right_recipe(layer, result)):
+            for recipe in (way for way in mistake.changed(right_recipe(layer, result)) if way.coded >= coded):
                 options: dict[str, Any] = {**settings, result.keyword: made(recipe, Data.of(layer, arrays))}
                 report = check(*given, **options)
-                if report.gradients[result.key].mistakes == (mistake.id,):
+                graded = report.gradients[result.key]
+                if graded.mistakes == (mistake.id,) and (graded.code or not coded):
                     names = Names(layer, canonical_values(layer, arrays))
                     return GridRow(tuple(grid for t in (X, W, DEDO) for grid in result_grids(names, t))), report
     raise AssertionError(f"no layer shows {mistake.id}")
