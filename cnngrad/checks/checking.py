@@ -160,7 +160,7 @@ def check_layer(
         ours = Work(layer, given)
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
-    forms = _forms(graded, whole, shown) if written is None else dict.fromkeys(graded, parse_form(written))
+    asked = written and parse_form(written)
     chosen = Choice(tuple(elements)).chosen(Names(layer), tuple(graded))
     arrays = canonical_values(layer, {tensor: operand.converted() for tensor, operand in given.items()})
     arrays.setdefault(DEDO, np.broadcast_to(np.int64(0), layer.canonical[DEDO]))
@@ -171,27 +171,31 @@ def check_layer(
         else:
             told = progress and partial(progress, result.key)
             right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
-        asked = tuple(index for tensor, index in chosen if tensor is result)
-        judged = (rtol, tries, result, np.asarray(claim), right, forms[result], asked, shown.get(result))
+        form = asked or _form(result, graded, whole, shown)
+        claim = np.asarray(claim)
+        if claim.shape == (1,) and right.shape == ():  # of one filter
+            claim = claim.reshape(())
+        if claim.dtype.kind == "i" and (right.dtype.kind == "f" or form.asked):
+            claim = claim.astype(np.float64)
+        indices = tuple(index for tensor, index in chosen if tensor is result)
+        judged = (rtol, tries, result, claim, right, form, indices, shown.get(result))
         reports[result] = Grader(layer, arrays, whole, bool(claims), *judged).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))
 
 
-def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Tensor, Form]:
-    """The form of each claim: its dtype's; for text, the form that its numbers show, or else several texts together."""
-    stated = {result: form_stated(claim) for result, claim in claims.items()}
-    texts = {result: claim for result, claim in claims.items() if stated[result] is None}
-    together = form_shown(list(texts.values()), whole)
-    alone = {result: _read(claim, form_shown([claim], whole)) for result, claim in texts.items()}
-    return {t: form or (alone[t] if alone[t].is_rounded else shown.get(t, together)) for t, form in stated.items()}
-
-
-def _read(claim: Array, shown: Form) -> Form:
-    """The form that a text shows, in the format that it names if any; four decimal places if it holds only zeros."""
+def _form(result: Tensor, claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> Form:
+    """The form of a claim: its dtype's; for text, the form that its numbers show, or else several texts together."""
+    claim = claims[result]
+    if (stated := form_stated(claim)) is not None:
+        return stated
+    alone = form_shown([claim], whole)
     if isinstance(claim, Marked) and claim.named in HALVES:
-        return replace(shown, format=claim.named)
-    return Form(units={"places": 4}) if claim.dtype.kind == "f" and not claim.any() else shown
+        return replace(alone, format=claim.named)
+    if claim.dtype.kind == "f" and not claim.any():
+        return Form(units={"places": 4})
+    texts = [each for each in claims.values() if form_stated(each) is None]
+    return alone if alone.is_rounded else shown.get(result) or form_shown(texts, whole)
 
 
 def _right_output(layer: Layer, given: Operands) -> Array:

@@ -158,12 +158,12 @@ def colours(axis: Axis) -> Iterator[Colour]:
         moved = slice(first, whole if first < whole else first + 1, axis.apart)
         inputs = np.arange(axis.size)[moved]
         readers = axis.outputs(inputs)
-        owners = np.full(axis.out, -1)
-        owners[readers[readers >= 0]] = np.nonzero(readers >= 0)[0]
-        outputs = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
-        starts = np.flatnonzero(np.diff(owners[outputs], prepend=-1))
+        met = readers >= 0
+        # An output may read an input of the padding through several taps.
+        owners, outputs = np.unique([np.nonzero(met)[0], readers[met]], axis=1)
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
         if outputs.size:
-            yield Colour(moved, inputs[owners[outputs][starts]], outputs, starts)
+            yield Colour(moved, inputs[owners[starts]], outputs, starts)
 
 
 # An index of the elements that move, and, for X, their colours on all axes.

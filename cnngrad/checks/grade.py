@@ -41,7 +41,7 @@ _LOOPS = 8
 _MEANT = "say --as {} if it is meant to"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Grader:
     """Grades one claimed O or gradient of a layer.
 
@@ -76,10 +76,6 @@ class Grader:
     @may_overflow()  # a claim or a mistake may overflow
     def grade(self) -> GradientReport:
         """The verdict."""
-        if self.claim.shape == (1,) and self.right.shape == ():  # of one filter
-            self.claim = self.claim.reshape(())
-        if self.claim.dtype.kind == "i" and (self.right.dtype.kind == "f" or self.form.asked):
-            self.claim = self.claim.astype(np.float64)
         claim = self.claim
         right = self.right
         tolerance = self.tolerance
@@ -129,31 +125,27 @@ class Grader:
     def _wrong(self, report: Graded) -> Graded:
         """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
         is_exact = self.tolerance.exact
-        passed, words, advice = (False, "", "") if is_exact else self._rounded()
-        is_rounded = bool(words)
-        found = Diagnosis() if is_rounded else self._diagnosed()
+        rounded = {} if is_exact else self._rounded()
+        found = Diagnosis() if rounded else self._diagnosed()
         # No proof: in 16 bits some pair of mistakes fits by chance, and a format may round the operands. But no format
         # rounds each product to a multiple of the same number.
         rounds = found.mistake == products_rounded.id and found.recipe is not None and found.recipe.loops is None
         is_close = rounds or bool(found.together and self.form.format in HALVES)
-        is_known = found.mistake and not is_close
-        if not (is_exact or is_known or is_rounded):
-            passed, words, advice = self._precision()
-        precision = words and f"It {words}: {advice}."
-        report = replace(report, precision=words)
-        if passed is not False:
-            return replace(report, passed=passed, says=precision)
+        is_known = is_exact or (found.mistake and not is_close)
+        report = replace(report, **rounded or ({} if is_known else self._precision()))
+        if report.passed is not False:
+            return report
         claim = self.claim
         result = self.result
         allowed = self.tolerance.allowed
         where = locate(self.layer, result, report.canonical[-1])
-        says = found.says or precision
+        says = found.says or report.says
         relations: Sequence[Relation] | None = None
         if found.recipe is not None:
             most = allowed(claim, np.full(claim.shape, self.sizes.max()))
             with suppress(ValueError):
                 relations = followed(self.data, found.recipe, claim, most)
-        elif found.mistake is None and not is_rounded:
+        elif found.mistake is None and not rounded:
             wrong = report.canonical[-1].reshape(claim.shape)
             missing = alike(claim, wrong) or set_of(self.data, result, claim, wrong, allowed(claim, self.sizes))
             says = says or f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
@@ -163,20 +155,20 @@ class Grader:
         found = replace(found, says=says)
         return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
 
-    def _rounded(self) -> tuple[bool | None, str, str]:
-        """Verdict, words and advice if rounding alone explains the error; False and empty texts for other errors."""
+    def _rounded(self) -> dict[str, Any]:
+        """What the report says if rounding alone explains the error; otherwise nothing."""
         form, sizes, tolerance = self.form, self.sizes, self.tolerance
         if not form.asked:
             loose = tolerance.sums(sizes) + tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
             if (self._error <= loose).all() and rms(loose) <= COARSE * rms(self.right):
                 words = "is right, but with the rounding error of a plain float32 loop"
-                return True, words, "pairwise sums are more precise"
+                return _precise(True, words, "pairwise sums are more precise")
         if not form.is_rounded and self._seen.format not in HALVES:
             for part, number in reversed(self._seen.units.items()):
                 alone = replace(self._seen, units={part: number})
                 if self._within(alone):
-                    return False, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be"
-        return False, "", ""
+                    return _precise(False, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be")
+        return {}
 
     @cached_property
     def _error(self) -> Array:
@@ -191,8 +183,8 @@ class Grader:
         """Whether rounding to another form explains all errors, up to `more`."""
         return bool((self._error <= self._tolerance(other).allowed(self.claim, self.sizes) + more).all())
 
-    def _precision(self) -> tuple[bool | None, str, str]:
-        """Verdict, words and advice if fewer bits explain the error; False and empty texts for other errors."""
+    def _precision(self) -> dict[str, Any]:
+        """What the report says if fewer bits explain the error; otherwise nothing."""
         form = self.form
         tolerance = self.tolerance
         sizes = self.sizes
@@ -204,15 +196,16 @@ class Grader:
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
             if self._within(seen, tolerance.but_exact(walk, sizes, seen.format)):
                 if not is_half:
-                    return False, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}"
-                return rms(self._error) <= COARSE * rms(self.right) or None, words, "float32 is more precise"
+                    return _precise(False, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}")
+                passed = rms(self._error) <= COARSE * rms(self.right) or None
+                return _precise(passed, words, "float32 is more precise")
         tf32 = _INPUTS * eps("tf32") * self.norms
         # Numbers written with fewer digits than TF32 has show nothing about TF32.
         is_sign = form.base == "float32" and not form.asked and rms(form.rounding(self.claim)) < 0.1 * rms(tf32)
         if is_sign and self._loses("tf32") and self._within(form, tf32):
             words = "has errors as large as TF32's, whose values look like float32's"
-            return None, words, "say --as tf32, or turn TF32 off"
-        return False, "", ""
+            return _precise(None, words, "say --as tf32, or turn TF32 off")
+        return {}
 
     def _loop(self) -> float:
         """The largest error of some sums added up one by one in float32, as a fraction of the sum of absolute terms."""
@@ -363,3 +356,8 @@ class Grader:
         right = self.right.reshape(self.layer.canonical[self.result])
         right = self.layer.rotated(right) if self.result is DW else right
         return Data.of(self.layer, own, ((right_recipe(self.layer, self.result), right),))
+
+
+def _precise(passed: bool | None, words: str, advice: str) -> dict[str, Any]:
+    """A verdict because of the claim's precision, as attributes of its report."""
+    return {"passed": passed, "precision": words, "says": f"It {words}: {advice}."}
