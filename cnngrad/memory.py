@@ -1,6 +1,5 @@
 """Checks, before the work begins, whether a result fits in memory."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from math import prod
@@ -59,9 +58,7 @@ def _number_behind(word: str, file: str) -> int:
 
 
 def _of_machine() -> int:
-    with suppress(OSError, StopIteration):
-        return 1024 * _number_behind("MemAvailable:", "/proc/meminfo")
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 1024 * _number_behind("MemAvailable:", "/proc/meminfo")
 
 
 def _of_group() -> int:
@@ -77,9 +74,7 @@ def _of_process() -> int:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         raise ValueError
-    with suppress(OSError):
-        limit -= int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    return limit
+    return limit - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def _spoken(size: int) -> str:

@@ -120,12 +120,7 @@ class Work:
             target = self.layer.rotated(found.reshape(self.layer.by_groups))
             add_up(plan, conv.bordered(arrays[X]), arrays[DEDO], target, progress)
         else:
-            # A short float must be rounded once, after b is added.
-            is_apart = padded is not conv or (b is not None and found.dtype.kind == "f" and found.dtype != b.dtype)
-            sums = np.empty(padded.canonical[DX], self._work) if is_apart else found
-            write(plan, arrays[DEDO], self._w, None, sums, progress)
-            folded = conv.folded(sums)
-            if b is not None:
-                np.add(folded, b.reshape(-1, *(1,) * conv.dims), out=folded, casting="unsafe")
-            if is_apart:
-                found[...] = folded
+            sums = found if padded is conv else np.empty(padded.canonical[DX], self._work)
+            write(plan, arrays[DEDO], self._w, b, sums, progress)
+            if sums is not found:
+                found[...] = conv.folded(sums)

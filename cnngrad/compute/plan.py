@@ -116,7 +116,7 @@ def write(
         plan.steps[0].way.write(plan.whole, source, weights[0], b, target)
         return
     if not plan.reached:
-        target[...] = 0
+        target[...] = 0 if b is None else b.reshape(-1, *(1,) * (target.ndim - 2))
     count = sum(len(step.tiles) for step in plan.steps)
     done = tally(count, progress)
 

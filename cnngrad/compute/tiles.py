@@ -5,12 +5,12 @@ Layers here are canonical and not flipped.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import product
 from math import prod
 from operator import getitem
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from cnngrad.arrays import Array, DType
 from cnngrad.layer import Axis, Layer, Shape
@@ -104,29 +104,17 @@ def filled(most: int, sizes: Shape) -> list[int]:
 
 def slid(part: Array, axes: Sequence[Axis]) -> Array:
     """The windows that slide over an array (n, c, *h) without padding: a view (n, c, *u, *i)."""
-    steps = part.strides[2:]
-    counts = ((size - axis.span) // axis.stride + 1 for size, axis in zip(part.shape[2:], axes, strict=True))
-    inner = (axis.dilation * step for axis, step in zip(axes, steps, strict=True))
-    outer = (axis.stride * step for axis, step in zip(axes, steps, strict=True))
-    shape = (*part.shape[:2], *(axis.kernel for axis in axes), *counts)
-    return np.lib.stride_tricks.as_strided(part, shape, (*part.strides[:2], *inner, *outer))
+    last = tuple(range(2, part.ndim))
+    found = sliding_window_view(part, tuple(axis.span for axis in axes), last)
+    steps = (slice(None, None, step) for step in (*(a.stride for a in axes), *(a.dilation for a in axes)))
+    return np.moveaxis(found[:, :, *steps], last, tuple(range(part.ndim, found.ndim)))
 
 
 def meetings(axes: Sequence[Axis], outputs: Sequence[slice]) -> Iterator[tuple[Slices, Slices, Slices]]:
     """For each filter element the outputs that meet X, counted from the first given one, and the inputs they meet."""
-    for each in product(*map(_met, axes, outputs)):
-        taps, met, inputs = zip(*each, strict=True)
+    for taps in np.ndindex(*(axis.kernel for axis in axes)):
+        met, inputs = zip(*map(Axis.meeting, axes, taps, outputs), strict=True)
         yield taps, met, inputs
-
-
-def _met(axis: Axis, outputs: slice) -> Iterator[tuple[int, slice, slice]]:
-    """The same along one axis."""
-    for u in range(axis.kernel):
-        first = axis.position(outputs.start, u)
-        inside = axis.inside_of(first, outputs.stop - outputs.start)
-        low = first + axis.stride * inside.start
-        met = slice(low, low + axis.stride * len(inside), axis.stride) if inside else slice(0)
-        yield u, slice(inside.start, inside.stop), met
 
 
 def slab(tile: Tile, x: Array, dtype: DType) -> Array:

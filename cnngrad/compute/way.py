@@ -61,7 +61,7 @@ class Way(ABC):
             tile: the tile.
             source: X for O, dE/dO for dE/dX; canonical, of any dtype and strides, which is converted tile by tile.
             w: what `prepared` gave.
-            b: the bias (F,) in the dtype to compute in; None for none, and for dE/dX.
+            b: the bias (F,) in the dtype to compute in; None for none.
             target: the whole result, canonical, of any strides and any dtype that holds the sums.
         """
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from math import prod
 from typing import NamedTuple
 
@@ -11,10 +12,9 @@ from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.keys import unique
 from cnngrad.files.loose import Loose
-from cnngrad.files.opening import content_of
 from cnngrad.layer import Shape, parse_shape
 
-__all__ = ["RawSpec", "is_possible", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
+__all__ = ["RawSpec", "is_possible", "is_safetensors", "load_safetensors", "parse_raw", "raw_spec"]
 
 # NumPy's little-endian dtypes; a bfloat16 number is read as two bytes.
 _RAW = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "bf16": "<u2", "i8": "<i1", "i32": "<i4"}
@@ -23,8 +23,6 @@ _SAFE = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "V2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
-# Maximum number of axes that is accepted.
-_MOST_AXES = 32
 # Maximum size of a header in bytes, by the format's definition.
 _LONGEST_HEADER = 100_000_000
 
@@ -38,10 +36,10 @@ class RawSpec(NamedTuple):
     big: bool
 
 
-def parse_raw(spec: str) -> RawSpec | None:
+def raw_spec(spec: str) -> RawSpec | None:
     """The parts of a raw file's name with its type; None if no type is named.
 
-    >>> parse_raw("x.bin:f32:2x3:be")
+    >>> raw_spec("x.bin:f32:2x3:be")
     RawSpec(path='x.bin', form='f32', shape=(2, 3), big=True)
     """
     if not (match := _SPEC.match(spec)):
@@ -60,14 +58,14 @@ def parse_raw(spec: str) -> RawSpec | None:
     return RawSpec(match["path"], match["form"], shape, big)
 
 
-def load_raw(spec: RawSpec, piped: bytes | None = None) -> Array | Loose:
-    """The numbers of a raw file, or those piped in its place, in the named shape, or loose if none is named.
+def parse_raw(spec: RawSpec, raw: bytes) -> Array | Loose:
+    """The numbers of a raw file's content, in the named shape, or loose if none is named.
 
     Raises:
-        CnngradError: it can't be read, or its size does not fit.
+        CnngradError: their size does not fit.
     """
     dtype = np.dtype(_RAW[spec.form])
-    content: Array = np.frombuffer(content_of(spec.path) if piped is None else piped, np.uint8)
+    content: Array = np.frombuffer(raw, np.uint8)
     count, rest = divmod(content.size, dtype.itemsize)
     if rest or not count:
         raise CnngradError(
@@ -131,6 +129,8 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
 
 
 def is_possible(shape: Shape, dtype: DType) -> bool:
-    """Whether NumPy accepts this shape: it limits the bytes of the other axes even if one axis is empty."""
-    sizes = [max(size, 1) for size in shape if type(size) is int and size >= 0]
-    return len(sizes) == len(shape) <= _MOST_AXES and prod(sizes, start=dtype.itemsize) < 2**63
+    """Whether NumPy accepts this shape: it limits the axes, and the bytes of the others even if one is empty."""
+    with suppress(TypeError, ValueError):
+        np.broadcast_to(np.empty((), dtype), shape)
+        return True
+    return False

@@ -14,9 +14,9 @@ import numpy as np
 
 from cnngrad.arrays import Array, Operand, as_claim, read_tensor
 from cnngrad.errors import CnngradError
-from cnngrad.files.binary import load_raw, parse_raw
+from cnngrad.files.binary import parse_raw, raw_spec
 from cnngrad.files.loose import Loose
-from cnngrad.files.opening import is_standard_input
+from cnngrad.files.opening import content_of, is_standard_input
 from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
@@ -233,11 +233,10 @@ class Reader:
 
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
-        if raw := parse_raw(spec):
+        if raw := raw_spec(spec):
             self.refuse_output(raw.path)
-            if is_standard_input(raw.path):
-                return _spoken(raw.path), load_raw(raw, self._standard_input())
-            return raw.path, load_raw(raw)
+            content = self._standard_input() if is_standard_input(raw.path) else content_of(raw.path)
+            return _spoken(raw.path), parse_raw(raw, content)
         path, _, rest = spec.partition("::")
         content, where, file = self._content(path), _spoken(path), _spoken(path)
         while isinstance(content, Mapping):

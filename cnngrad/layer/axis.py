@@ -316,13 +316,16 @@ class Axis:
         """
         return self.padded - self.span - (self.spread - 1)
 
-    def inside_of(self, first: int, count: int) -> range:
-        """The k in range(count) for which position first + k*s is inside the input.
+    def meeting(self, u: int, outputs: slice) -> tuple[slice, slice]:
+        """Those of some outputs, from their first, that meet X under filter element u; and the inputs they meet.
 
-        >>> Axis(size=5, kernel=3, stride=2).inside_of(-1, 4)
-        range(1, 3)
+        >>> Axis(size=5, kernel=3, stride=2, before=1).meeting(0, slice(0, 3))
+        (slice(1, 3, None), slice(1, 5, 2))
         """
-        return _multiples(-first, self.size - 1 - first, self.stride, count)
+        first = self.position(outputs.start, u)
+        inside = _multiples(-first, self.size - 1 - first, self.stride, outputs.stop - outputs.start)
+        low = first + self.stride * inside.start
+        return slice(inside.start, inside.stop), slice(low, low + self.stride * len(inside), self.stride)
 
     def outputs_reaching(self, inputs: slice) -> range:
         """The outputs whose windows span any of the input positions start..stop-1, without `flip`.

@@ -115,15 +115,6 @@ def _in_layouts(asked: SimpleNamespace) -> Layer:
             axis = shape.index(0) + 1
             raise CnngradError(f"{tensor.key} has shape {shape}: axis {axis} is empty, it must hold a number")
         layouts.check(tensor, shape)
-
-    def other() -> int | None:
-        """Another number of spatial axes for which the same arrays and options also make a layer."""
-        for each in (1, 2, 3):
-            if each != d:
-                with suppress(CnngradError):
-                    return _with_axes(each, asked, layouts).dims
-        return None
-
     if asked.dims is not None:
         d = integer("dims", asked.dims, least=1)
         if d > 3:
@@ -133,18 +124,26 @@ def _in_layouts(asked: SimpleNamespace) -> Layer:
     else:
         axes = len(asked.x), len(asked.w)
         d = told or (1 if axes == (1, 1) else 3 if 5 in axes else 2)
+    others = _other_dims(d, asked, layouts) if told is None else iter(())
     try:
         layer = _with_axes(d, asked, layouts)
     except CnngradError as error:
-        if told or (dims := other()) is None:
+        if (dims := next(others, None)) is None:
             raise
         raise CnngradError(
             f"{error}; for a layer with {counted(dims, 'spatial axis', 'spatial axes')} "
             f"use --dims {dims} (dims={dims} in Python)"
         ) from None
-    if told or asked.dims is not None or (dims := other()) is None:
+    if asked.dims is not None or (dims := next(others, None)) is None:
         return layer
     return replace(layer, others=f" ({d} spatial axes; for {dims} use --dims {dims})")
+
+
+def _other_dims(d: int, asked: SimpleNamespace, layouts: Layouts) -> Iterator[int]:
+    """The other numbers of spatial axes for which the same arrays and options also make a layer."""
+    for dims in {1, 2, 3} - {d}:
+        with suppress(CnngradError):
+            yield _with_axes(dims, asked, layouts).dims
 
 
 def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:

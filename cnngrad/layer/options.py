@@ -30,9 +30,9 @@ def parse_shape(text: str) -> Shape | None:
     if not re.fullmatch(r"\d+([x×]\d+)*", text):
         return None
     sizes = re.split("[x×]", text)
-    for size in sizes:
-        if len(size.lstrip("0")) > len(str(_MOST)) or int(size) > _MOST:
-            raise CnngradError(f"the shape {shortened(text)} has a size of more than {_MOST}: write one such as 3x3")
+    # Python refuses integers of thousands of digits.
+    if any(int(size[:20]) > _MOST for size in sizes):
+        raise CnngradError(f"the shape {shortened(text)} has a size of more than {_MOST}: write one such as 3x3")
     return tuple(map(int, sizes))
 
 

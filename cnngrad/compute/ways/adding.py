@@ -73,4 +73,6 @@ class AddingUp(Way):
                 sums[:, *reached] += parts[:, *taps, *sent]
             # Free their memory before the next ones are computed.
             del block, parts
+        if b is not None:
+            sums += b[tile.channels].reshape(-1, *(1,) * layer.dims)
         target[tile.samples, tile.channels, rows] = sums
