@@ -285,6 +285,18 @@ def test_numbers_of_a_text_that_all_layers_show_to_be_bfloat16_pass_and_are_told
     assert (findings.passed, findings.note.count("judged as")) == (False, 0)
 
 
+@pytest.mark.usefixtures("undiagnosed")
+@pytest.mark.parametrize("digits", [5, 6])
+def test_numbers_of_bfloat16_are_seen_behind_fewer_digits_that_a_text_has(digits):
+    """Among them ties between two digits, such as 0.890625, which are printed as one or the other."""
+    dedo = np.linspace(-4, 4, 64).reshape(8, 8)
+    claim = to_digits(as_bfloat16(dedo), digits)
+    report = cnngrad.check(0 * dedo, [[1.0]], dedo, dx=claim.tolist()).gradients["dEdX"]
+    assert report.passed
+    assert report.judged_as.startswith("bfloat16 values")
+    assert cnngrad.check(0 * dedo, [[1.0]], dedo, dx=(1.1 * claim).tolist()).passed is False
+
+
 @pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "places:-2", "fixed:8"])
 def test_a_form_is_named_as_it_is_written(name):
     assert parse_form(name).name == name

@@ -97,6 +97,15 @@ class Form:
         moved: Array = np.abs(np.rint(nearest / step) * step - values)
         return np.where(moved > 0, unit, 0.0) if "fixed" in self.units else moved
 
+    def distance(self, values: Array) -> Array:
+        """How far these numbers are from those of this form: a number of the format, rounded up or down to the unit."""
+        size = np.abs(values)
+        step, unit = _step(size, self.format), self._unit(size)
+        rounded = np.abs(np.rint(values / step) * step - values) - 0.5 * unit
+        written = np.abs(np.rint(values / np.where(unit > 0, unit, step)) * unit - values)
+        off: Array = np.maximum(rounded, np.where(unit > 0, written, 0.0))
+        return off
+
     def _unit(self, size: Array) -> Array:
         """The unit of the last written digit, for numbers of this size; 0 if unknown."""
         units = self.units
@@ -162,7 +171,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
         """Whether all numbers have a form, which multiples of the grain would hardly have by chance."""
         with may_overflow():
             chances = np.minimum(1.0, grain / form.step(np.abs(some)))
-        return float(np.log10(chances).sum()) < _EVIDENT and bool((form.shift(values) <= fuzz).all())
+        return float(np.log10(chances).sum()) < _EVIDENT and bool((form.distance(values) <= fuzz).all())
 
     most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
     shown = replace(shown, units={part: n for part, n in most if is_evident(replace(shown, units={part: n}))})
@@ -172,7 +181,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
             return half
     # float32 numbers may be written with as many digits.
     float32 = replace(shown, format="float32")
-    return float32 if (float32.shift(values) <= fuzz).all() else shown
+    return float32 if (float32.distance(values) <= fuzz).all() else shown
 
 
 @dataclass(frozen=True, eq=False)
