@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INT64_MAX",
+    "SAFE",
     "Array",
     "Arrays",
     "DType",
@@ -37,7 +38,6 @@ __all__ = [
     "from_lists",
     "is_finite",
     "is_number",
-    "is_sure",
     "is_whole",
     "largest_magnitude",
     "may_overflow",
@@ -78,9 +78,9 @@ _INT64 = np.dtype(np.int64)
 _FLOAT16 = np.dtype(np.float16)
 _FLOAT32 = np.dtype(np.float32)
 _FLOATS = frozenset({_FLOAT16, _FLOAT32, np.dtype(np.float64)})
-# Sums within this bound cannot overflow: about the square root of each dtype's largest number, which leaves room for
-# the rounding of 2**29 additions. float16 has no such room.
-_SURE = {_FLOAT32: 2.0**64, np.dtype(np.float64): 2.0**512}
+# Sums of products of arrays with norms below this can't overflow, by the Cauchy-Schwarz inequality: about the fourth
+# root of each dtype's largest number, which leaves room for the rounding of all additions. float16 has no such room.
+SAFE = {_FLOAT32: 2.0**30, np.dtype(np.float64): 2.0**250}
 # Number of elements up to which `math.hypot` is faster than NumPy.
 _FEW = 2**4
 # Number of elements up to which BLAS uses one thread anyway.
@@ -278,14 +278,6 @@ def check_result(name: str, array: Array) -> None:
             f"{at(name, _first_not_finite(array))} is too large for {array.dtype}: use smaller numbers"
             + ("" if array.dtype == np.float64 else " or float64")
         )
-
-
-def is_sure(bound: float, dtype: DType) -> bool:
-    """Whether sums within this bound stay below the dtype's largest number, however they are rounded.
-
-    Sums of integers always do: `compute.exact` bounds them.
-    """
-    return dtype.kind == "i" or bound < _SURE.get(dtype, 0.0)
 
 
 def _first_not_finite(array: Array) -> Shape:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cnngrad.arrays import is_finite, is_sure, norm, read_tensor
+from cnngrad.arrays import is_finite, norm, read_tensor
 from cnngrad.errors import CnngradError
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64, ">f2", ">f4", ">f8"])
@@ -42,15 +42,6 @@ def test_squares_that_overflow_are_still_finite_numbers():
     assert norm(np.full(4, 1e200)) == 2e200
     assert norm(np.full(4, 1.7e308)) == math.inf
     assert norm(np.full(4, 1e30, np.float32)) == pytest.approx(2e30)
-
-
-def test_nothing_is_sure_of_float16_and_of_what_has_no_bound():
-    assert is_sure(1e9, np.dtype(np.float32))
-    assert not is_sure(1e30, np.dtype(np.float32))
-    assert is_sure(1e30, np.dtype(np.float64))
-    assert not is_sure(1.0, np.dtype(np.float16))
-    assert not is_sure(math.nan, np.dtype(np.float64))
-    assert not is_sure(math.inf, np.dtype(np.float64))
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u2", ">i4", ">f8", "f2"])

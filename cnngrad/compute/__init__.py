@@ -6,14 +6,16 @@ s stride, d dilation, p padding; x is 0 outside the input.
 This module defines what is computed; `plan` chooses the method for each shape.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from cnngrad.arrays import Array, DType, Operands, check_result, common_dtype, is_finite, is_sure, may_overflow
+from cnngrad.arrays import SAFE, Array, DType, Operands, check_result, common_dtype, is_finite, may_overflow
 from cnngrad.compute.exact import exact_dtype_of
 from cnngrad.compute.plan import add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
 from cnngrad.memory import require
-from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
+from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, B, O, Tensor, W, X
 from cnngrad.threads import Progress
 
 __all__ = ["Progress", "Work"]
@@ -25,12 +27,12 @@ _LARGE = 2**20
 class Work:
     """The results of one layer, each computed on request: O, or with dE/dO the gradients.
 
-    If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
+    If the arrays are changed in place, later computations use the new numbers.
 
     Attributes:
         layer: the layer.
         dtype: the dtype of the results.
-        bounds: for each result an upper bound on the magnitude of its elements and of all intermediate sums.
+        results: which they are.
     """
 
     def __init__(self, layer: Layer, given: Operands) -> None:
@@ -40,28 +42,24 @@ class Work:
             CnngradError: integer sums beyond int64.
         """
         self.layer = layer
-        # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
-        x = given[X].norm * layer.copies
-        w = given[W].norm * layer.copies
-        if DEDO not in given:
-            self.bounds = {O: x * given[W].norm + (given[B].norm if B in given else 0)}
-        else:
+        self.results: Sequence[Tensor] = (O,)
+        if DEDO in given:
+            self.results = GRADIENTS
             given = {tensor: given[tensor] for tensor in (X, W, DEDO)}
-            # For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
-            dedo = given[DEDO].norm
-            self.bounds = {DW: x * dedo, DX: w * dedo, DB: dedo * given[DEDO].array.size}
         self.dtype = common_dtype(*[operand.dtype for operand in given.values()])
+        # Integer sums are exact.
+        self._is_safe = self.dtype.kind == "i" or all(each.norm < SAFE.get(each.dtype, 0.0) for each in given.values())
         # Everything is computed by `conv`, the convolution of the same products.
         self._arrays = {layer.role[t]: each.array.reshape(layer.canonical[t]) for t, each in given.items()}
         self._work = np.promote_types(self.dtype, np.float32)
         if self.dtype.kind == "i":
-            self._work = exact_dtype_of(layer, self.bounds, self._arrays)
+            self._work = exact_dtype_of(layer, self.results, self._arrays)
         self._w = layer.rotated(self._arrays[W].reshape(layer.by_groups))
 
     @property
     def planned(self) -> dict[Tensor, tuple[Shape, DType]]:
         """The shape, as the user writes it, and the dtype of each result."""
-        return {result: (self.layer.written[result], self.dtype) for result in self.bounds}
+        return {result: (self.layer.written[result], self.dtype) for result in self.results}
 
     def require_memory(self) -> None:
         """Raise a CnngradError unless there is memory for the results."""
@@ -81,18 +79,14 @@ class Work:
         """
         shape = self.layer.canonical[result]
         found = np.empty(shape, self.dtype) if out is None else out.reshape(shape)
-        if is_sure(self.bounds[result], self.dtype):
-            self._write(result, found, True, progress)
-            return found.reshape(self.layer.shapes[result])
-        # `check_result` reports numbers that are too large, so NumPy need not warn.
+        # Numbers that are too large are an error, so NumPy need not warn.
         with may_overflow():
             self._write(result, found, True, progress)
-            if self.layer.role[result] is O and not is_finite(found):
+            if not (self._is_safe or is_finite(found)):
                 # Sums in a transform can overflow although the result itself is finite.
                 self._write(result, found, False, progress)
-        found = found.reshape(self.layer.shapes[result])
-        check_result(result.key, found)
-        return found
+                check_result(result.key, found.reshape(self.layer.shapes[result]))
+        return found.reshape(self.layer.shapes[result])
 
     def write(self, o: Array) -> None:
         """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
