@@ -72,7 +72,7 @@ class Recipe:
     def by(self, relations: Sequence[Relation]) -> "Recipe":
         """The recipe with other relations, which are given for the filter positions of the user's W."""
         if self.layer.flip:
-            relations = [found.turned(k) for found, k in zip(relations, self.layer.kernel, strict=True)]
+            relations = [found.rotated(k) for found, k in zip(relations, self.layer.kernel, strict=True)]
         return self.but(relations=tuple(relations))
 
     def at(

@@ -199,7 +199,7 @@ def _suite(options: Check, text: str) -> list[SuiteLayer]:
     if options.problem is not None or has_both or options.suite not in (None, *SUITES):
         return []
     given = options.given()
-    layouts, dims = read_layouts(options.layout, options.filter_layout, turned=options.transposed)
+    layouts, dims = read_layouts(options.layout, options.filter_layout, transposed=options.transposed)
     given["dims"] = given.get("dims") or dims or 2
     for tensor in (X, W):
         spec = getattr(options, tensor.keyword)

@@ -58,7 +58,7 @@ class Relation(NamedTuple):
         found[(rest != 0) | (found < 0) | (found >= out)] = -1
         return found
 
-    def turned(self, kernel: int) -> "Relation":
+    def rotated(self, kernel: int) -> "Relation":
         """The same relation for a filter that is rotated by 180 degrees, or rotated back."""
         return Relation(self.output, -self.filter, self.constant + self.filter * (kernel - 1))
 
@@ -165,7 +165,7 @@ class Axis:
     def relation(self) -> Relation:
         """The relation between the axis's positions: (s, d, -p), with `flip` for the rotated filter."""
         right = Relation(self.stride, self.dilation, -self.before)
-        return right.turned(self.kernel) if self.flip else right
+        return right.rotated(self.kernel) if self.flip else right
 
     def inputs(self, outputs: Places, taps: Places) -> Positions:
         """The input that each output meets under each tap, shape (outputs, taps); -1 for a zero of the padding.

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
-from cnngrad.layer.layout import TURNED, Array, Layouts, Shape
+from cnngrad.layer.layout import EXCHANGED, Array, Layouts, Shape
 from cnngrad.schema import Json
 from cnngrad.tensor import DEDO, DX, B, O, Tensor, W, X
 
@@ -278,7 +278,7 @@ class Layer:
 
     def filter_word(self, word: str) -> str:
         """A filter layout in the user's letters, or back: in a transposed layer the twin's filters are its channels."""
-        return word.translate(TURNED) if self.transposed else word
+        return word.translate(EXCHANGED) if self.transposed else word
 
     @cached_property
     def options(self) -> Json:

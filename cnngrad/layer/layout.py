@@ -16,7 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[Tensor, Array]
 
 # Exchanges the letters of W's first axes.
-TURNED = str.maketrans("io", "oi")
+EXCHANGED = str.maketrans("io", "oi")
 # The letters of all axes in cnngrad's own order: X, O and their gradients; W and its gradient.
 _DATA, _FILTER = "ncdhw", "oidhw"
 _SPATIAL = "dhw"
@@ -79,23 +79,23 @@ class Layouts:
         return tuple(shape[k] for k in np.argsort(self.places(tensor, len(shape))))
 
 
-def read_layouts(layout: object, filter_layout: object, turned: bool) -> tuple[Layouts, int | None]:
+def read_layouts(layout: object, filter_layout: object, transposed: bool) -> tuple[Layouts, int | None]:
     """The layouts that two words such as `nhwc` and `hwio` name, and the number of their spatial axes.
 
     Args:
         layout: letters n c d h w (l or w for a single spatial axis), in any order; None for cnngrad's own.
         filter_layout: letters o i d h w, likewise.
-        turned: whether i comes before o in cnngrad's own order, as in a transposed layer; o is written as i then.
+        transposed: whether the layer is, so that i comes before o in cnngrad's own order; o is written as i then.
 
     Raises:
         CnngradError: not such a word, or two words with different numbers of spatial axes.
 
-    >>> read_layouts("NHWC", None, turned=False)
+    >>> read_layouts("NHWC", None, transposed=False)
     (Layouts(data='nhwc', filter=''), 2)
     """
     data, dims = _read("layout", layout, _DATA)
-    if turned and isinstance(filter_layout, str):
-        filter_layout = filter_layout.lower().translate(TURNED)
+    if transposed and isinstance(filter_layout, str):
+        filter_layout = filter_layout.lower().translate(EXCHANGED)
     filters, others = _read("filter_layout", filter_layout, _FILTER)
     if dims and others and dims != others:
         raise CnngradError(

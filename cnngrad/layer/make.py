@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import BORDERS, Axis
 from cnngrad.layer.layer import Layer, counted
-from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, read_layouts
+from cnngrad.layer.layout import EXCHANGED, Layouts, Shape, channels_last, read_layouts
 from cnngrad.layer.options import integer, one_per_axis, padded_axes, padding_mode, plain_option
 from cnngrad.settings import DEFAULTS, OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
@@ -76,8 +76,8 @@ def _in_other_layouts(asked: SimpleNamespace, dims: int, *layouts: str | None) -
     spatial = channels_last(dims)[1:-1]
     # TensorFlow, TensorFlow Lite, and transposed convolutions.
     words = (f"{spatial}io", f"o{spatial}i", f"io{spatial}")
-    turned = [word.translate(TURNED) if asked.transposed else word for word in words]
-    for data, kernel in product(layouts, (*turned, None)):
+    written = [word.translate(EXCHANGED) if asked.transposed else word for word in words]
+    for data, kernel in product(layouts, (*written, None)):
         with suppress(CnngradError):
             yield _in_layouts(SimpleNamespace(**vars(asked) | {"layout": data, "filter_layout": kernel, "dims": dims}))
 
@@ -107,7 +107,7 @@ def _hint(asked: SimpleNamespace, is_chosen: bool) -> str:
 
 
 def _in_layouts(asked: SimpleNamespace) -> Layer:
-    layouts, told = read_layouts(asked.layout, asked.filter_layout, turned=asked.transposed)
+    layouts, told = read_layouts(asked.layout, asked.filter_layout, transposed=asked.transposed)
     for tensor, shape in ((X, asked.x), (W, asked.w)):
         if not shape:
             raise CnngradError(f"{tensor.key} is a single number: it must be an array with at least one axis")

@@ -394,7 +394,7 @@ def with_options(layer: Layer, asked: Mapping[str, Any]) -> Layer:
         del options["output_padding"]
     options |= given
     made = make_layer(tuple(x), tuple(w), b_shape=b, **options)
-    layouts = read_layouts(asked.get("layout"), asked.get("filter_layout"), turned=layer.transposed)[0]
+    layouts = read_layouts(asked.get("layout"), asked.get("filter_layout"), transposed=layer.transposed)[0]
     return replace(made, layouts=layouts, x_lead=layer.x_lead, w_lead=layer.w_lead)
 
 
