@@ -27,19 +27,21 @@ def cropped(x, w, dedo, stride=1, padding=0, dilation=1, groups=1):
 SHAPES = {
     "a column less": (
         lambda dw, dx, db: (dw, dx[..., :-1], db),
-        "∂E/∂X has shape 1×1×6×4; it must be 1×1×6×5. Its numbers are right, but the last column is missing.",
+        "dEdX has shape (1, 1, 6, 4), but it must be (1, 1, 6, 5), the shape of X. Its numbers are right, but the last "
+        "column is missing.",
     ),
     "flat": (
         lambda dw, dx, db: (dw.ravel(), dx, db),
-        "∂E/∂W has shape 6; it must be 1×1×3×2. Its numbers are right: reshape it to (1, 1, 3, 2).",
+        "dEdW has shape (6,), but it must be (1, 1, 3, 2), the shape of W. Its numbers are right: reshape it to "
+        "(1, 1, 3, 2).",
     ),
     "a column for db": (
         lambda dw, dx, db: (dw, dx, db[:, None]),
-        "∂E/∂b has shape 1×1; it must be 1. Its numbers are right: reshape it to (1,).",
+        "dEdb has shape (1, 1), but it must be (1,), the shape of b. Its numbers are right: reshape it to (1,).",
     ),
     "another sample": (
         lambda dw, dx, db: (dw, np.concatenate([dx, dx]), db),
-        "∂E/∂X has shape 2×1×6×5; it must be 1×1×6×5",
+        "dEdX has shape (2, 1, 6, 5), but it must be (1, 1, 6, 5), the shape of X.",
     ),
 }
 
@@ -59,14 +61,14 @@ def test_a_wrong_shape_is_said(change, said):
 def test_a_crop_that_is_empty_on_one_axis_is_named():
     findings = cnngrad.check_function(cropped, "quick")
     assert findings.explanation.mistakes == ("empty-crop",)
-    assert "∂E/∂X has shape 1×1×6×0; it must be 1×1×6×5" in findings.note
+    assert "dEdX has shape (1, 1, 6, 0), but it must be (1, 1, 6, 5), the shape of X." in findings.note
 
 
 def test_a_program_that_writes_a_flat_array_in_a_file_with_a_shape_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.save("flat.npy", np.arange(9.0))
     assert main(["check", "--run", "cp flat.npy {dEdX}", "-x", "3x3", "-w", "2x2", "--explain"]) == 1
-    assert "∂E/∂X has shape 9; it must be 3×3" in capsys.readouterr().out
+    assert "dEdX has shape (9,), but it must be (3, 3), the shape of X." in capsys.readouterr().out
 
 
 NAMES = ("dw dx db", "dW dX db", "dEdW dEdX dEdb", "grad_w grad_x grad_b")

@@ -233,7 +233,6 @@ class Grader:
         shape = f"{self.result.key} has shape {is_shape}, but it must be {must}, the shape of {self.result.array.key}."
         return WrongShape(
             **vars(found) | {"says": f"{shape} {found.says}".strip()},
-            beside_shape=found.hint,
             gradient=self.result,
             passed=False,
             claimed=self.claimed,

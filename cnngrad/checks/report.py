@@ -158,13 +158,7 @@ class _Judged(Diagnosis):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WrongShape(_Judged):
-    """A gradient whose shape is not that of its array, so that no element can be compared.
-
-    Attributes:
-        beside_shape: what is known of it besides the shape, in sentences.
-    """
-
-    beside_shape: str
+    """A gradient whose shape is not that of its array, so that no element can be compared."""
 
     count = 0
     max_abs_error = max_rel_error = worst = wrong = None

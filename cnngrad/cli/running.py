@@ -27,7 +27,7 @@ from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
 from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import FIRST, Program, is_function, program_of
-from cnngrad.programs.shrinking import SMALLER, SMALLEST
+from cnngrad.programs.shrinking import SMALLEST
 from cnngrad.programs.submissions import Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Outcome, Result, Verdict
@@ -52,13 +52,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
         programs = [_program(stack, options, options.run, executor) for _ in range(min(most, len(layers)))]
-        bar = stack.enter_context(progress_bar(session))
-
-        def advance(name: str, done: int, total: int, failures: int) -> None:
-            stage = "smaller" if name == SMALLER else "layers"
-            bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
-
-        made_run = partial(run, programs, progress=advance, keep=keep)
+        made_run = partial(run, programs, progress=stack.enter_context(progress_bar(session)), keep=keep)
         words = typed(options.flags, options.flags)
         findings = _in_background(session, stack, partial(_found, options, made_run, words))
     # A failure that needs the layers before it needs the whole run: no command for one layer shows it.

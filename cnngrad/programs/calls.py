@@ -11,9 +11,9 @@ from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.programs.calling import MEMORY, REPEATED
-from cnngrad.programs.judge import Judge, is_same
+from cnngrad.programs.judge import OTHER_ORDER, Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Result, Verdict, grouped
 from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")
@@ -41,53 +41,62 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
 }
 
 
-def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> list[str]:
-    """Add the faults that further calls show in a few layers, and return remarks that are no faults.
+def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None:
+    """Add to the outcomes what further calls show: faults, and remarks that are none.
 
-    The layers are the smallest wrong one that no mistake explains, or only mistakes that right layers would reveal;
-    and, if the program keeps running, the plainest right layer, the one with most features, and the one with most work.
-    If nothing is wrong, the plainest one runs again in a new process.
+    If results vary, no mistake can be read from them; what they do in new processes tells whether they do so by chance.
     """
-    if any(VARIES in outcome.faults for outcome in outcomes):
-        return []
+    if not any(VARIES in outcome.faults for outcome in outcomes):
+        _call_again(judge, outcomes, strided)
+    varied = [outcome.layer for outcome in outcomes if VARIES in outcome.faults]
+    is_kept = bool(varied) and _repeats(judge, varied[0])
+    for outcome in outcomes if varied else ():
+        outcome.notes = [note for note in outcome.notes if note != OTHER_ORDER]
+        wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
+        outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
+        outcome.faults = [KEPT if is_kept and fault == VARIES else fault for fault in outcome.faults]
+
+
+def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None:
+    """Call the program again for a few layers.
+
+    These are the smallest wrong one that no mistake explains, or only mistakes that right layers would reveal; and, if
+    the program keeps running, the plainest right layer, the one with most features, and the one with most work. If
+    nothing is wrong, the plainest one runs again in a new process.
+    """
     right = [outcome for outcome in outcomes if outcome.passed]
     right.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
     wrong = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.NOT_FINITE, Verdict.WRONG}]
-    shown = {name for outcome in right if wrong for name in outcome.layer.shows}
+    shown = {"not-finite"}.union(*(outcome.layer.shows for outcome in right if wrong))
     unknown = [
         outcome
         for outcome in wrong
-        if Verdict.NOT_FINITE in outcome.verdicts
-        or not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
+        if not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
-    seen = list[tuple[Outcome, Iterable[Fault | str]]]()
+    found = list[tuple[Outcome, Fault]]()
     if unknown:
         each = min(unknown, key=_WORK)
-        seen.append((each, _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)))
+        found += [(each, fault) for fault in _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)]
     if right and judge.program.keeps_running:
-        picked = dict.fromkeys((right[0], right[-1], max(right, key=_WORK)))
-        seen += [(each, _in_other_ways(judge, each, strided)) for each in picked]
-    found = [(outcome.name, each) for outcome, some in seen for each in some]
-    if right and judge.program.in_memory and not any(isinstance(each, Fault) for _, each in found):
-        found += [(right[0].name, each) for each in _with_nan(judge, right[0])]
-    if right and judge.program.keeps_running and all(outcome.passed is not False for outcome in outcomes):
-        judge.program.close()
-        again = judge(right[0].layer)
-        # A first call may take too long.
-        if again.passed is False and again.end is None:
-            found.append((right[0].name, _IN_ONE_PROCESS))
-    faults = [(name, each) for name, each in found if isinstance(each, Fault)]
+        for each in dict.fromkeys((right[0], right[-1], max(right, key=_WORK))):
+            found += [(each, fault) for fault in _in_other_ways(judge, each, strided)]
+        if judge.program.in_memory and not found:
+            found += [(right[0], fault) for fault in _with_nan(judge, right[0])]
+        if all(outcome.passed is not False for outcome in outcomes):
+            judge.program.close()
+            again = judge(right[0].layer)
+            # A first call may take too long.
+            if again.passed is False and again.end is None:
+                found.append((right[0], _IN_ONE_PROCESS))
     # If results vary by chance, no other fault is certain.
-    more = grouped([pair for pair in faults if pair[1] == VARIES] or faults)
-    if wrong and {outcome.name for outcome in right} <= more.keys():
-        # If every right layer is wrong for other numbers, they were right by chance.
-        more = {name: [fault for fault in some if fault != _VALUES] for name, some in more.items()}
-    for outcome in outcomes:
-        outcome.faults += more.get(outcome.name, ())
-    return [each for _, each in found if isinstance(each, str)]
+    more = grouped([pair for pair in found if pair[1] == VARIES] or found)
+    # If every right layer is wrong for other numbers, they were right by chance.
+    by_chance = wrong and more.keys() >= {*right}
+    for outcome, faults in more.items():
+        outcome.faults += [fault for fault in faults if not (by_chance and fault == _VALUES)]
 
 
-def repeats(judge: Judge, layer: SuiteLayer) -> bool:
+def _repeats(judge: Judge, layer: SuiteLayer) -> bool:
     """Whether results that differ from call to call do so in the same way in every new process."""
     found = list[list[Arrays]]()
     for _ in range(2):
@@ -96,8 +105,8 @@ def repeats(judge: Judge, layer: SuiteLayer) -> bool:
     return all(map(is_same, *found)) and not is_same(*found[0])
 
 
-def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Fault | str]:
-    """The fault in the first variation of a right layer that is wrong, and remarks on what the program refuses."""
+def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterable[Fault]:
+    """The fault in the first variation of a right layer that is wrong; what the program refuses is noted."""
     last = right
     for layer, fault in _ways(right.layer, judge.program.in_memory and strided):
         answer = judge.program.run(layer)
@@ -105,11 +114,11 @@ def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Faul
             continue
         outcome = judge(layer, answer)
         if layer.memory and outcome.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
-            yield f"It takes no arrays {next(iter(layer.memory.values()))}."
+            right.notes.append(f"It takes no arrays {next(iter(layer.memory.values()))}.")
         elif outcome.passed is False or (answer.end and answer.end.verdict is Verdict.SKIPPED):
-            yield from _why(judge, outcome, (right, last)) or _if_kept(judge, outcome, [right]) or [fault]
-            return
+            return _why(judge, outcome, (right, last)) or _if_kept(judge, outcome, [right]) or [fault]
         last = outcome
+    return []
 
 
 def _why(judge: Judge, wrong: Outcome, before: Iterable[Outcome]) -> list[Fault]:
@@ -142,7 +151,7 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
         yield replace(layer, arrays=layer.arrays | same, memory={tensor: memory}), Fault("ignores-strides", says)
 
 
-def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:
+def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault]:
     """What becomes of a NaN in dE/dO: it must reach every sum that it is a term of, and may reach others."""
     layer = right.layer.layer
     arrays = right.layer.arrays
@@ -160,7 +169,8 @@ def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:
             if (lost & needed).any():
                 yield Fault("depends-on-values", f"a NaN in {DEDO.title} is lost on the way to {tensor.title}")
             elif not (lost | needed).all():
-                yield f"A NaN in {DEDO.title} reaches more of {tensor.title} than the sums that it is a term of."
+                reached = f"A NaN in {DEDO.title} reaches more of {tensor.title} than the sums that it is a term of."
+                right.notes.append(reached)
 
 
 def _if_kept(judge: Judge, wrong: Outcome, right: Sequence[Outcome]) -> list[Fault]:

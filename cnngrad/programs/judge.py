@@ -49,7 +49,7 @@ class Judge:
         end = answer.end and replace(answer.end, words=visible(answer.end.words))
         end = end or (None if results else Result(Verdict.SILENT))
         said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-        return Outcome(layer, end, results, said, visible(answer.note), [*answer.faults], claims)
+        return Outcome(layer, end, results, said, [visible(answer.note)], [*answer.faults], claims)
 
     def graded(self, layer: SuiteLayer, claims: Arrays, tries: int) -> dict[Tensor, Result]:
         """The verdicts on arrays."""
@@ -74,10 +74,10 @@ class Judge:
         again = self.program.run(layer, partial(keep.put, layer.folder) if keep is not None and fails else None)
         if answer.end != again.end:
             ended = self(layer, again if answer.end is None else answer)
-            return replace(ended, faults=outcome.faults, note=_IN_ONE_OF_TWO)
+            return replace(ended, faults=outcome.faults, notes=[_IN_ONE_OF_TWO])
         if not is_same(again.results, outcome.claims):
             if not fails and self(layer, again).passed:
-                outcome.note = OTHER_ORDER
+                outcome.notes = [OTHER_ORDER]
             else:
                 outcome.faults += _varied(outcome, again)
         return outcome
@@ -106,13 +106,10 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
 
 
 def _result(report: GradientReport) -> Result:
-    if isinstance(report, WrongShape):
-        shapes = [array.shape for array in (report.analytic, report.numeric)]
-        words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
-        hint = f"{report.gradient.title} has shape {words}. {report.beside_shape}".strip()
-        return Result(Verdict.WRONG_SHAPE, report=report, hint=hint)
     verdict = Verdict.RIGHT
-    if report.passed is None:
+    if isinstance(report, WrongShape):
+        verdict = Verdict.WRONG_SHAPE
+    elif report.passed is None:
         # Errors of TF32's size in float32 numbers count as wrong: the dtype promises more.
         verdict = Verdict.WRONG if report.precision and not report.judged_as else Verdict.COARSE
     elif not report:

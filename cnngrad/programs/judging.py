@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from cnngrad.arrays import is_whole
 from cnngrad.causes.catalogue import CATALOGUE
@@ -14,15 +15,15 @@ from cnngrad.checks.tolerance import HALVES, SHORT, form_shown
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import Kept
 from cnngrad.layer import Layer
-from cnngrad.programs.calls import KEPT, called_again, repeats
+from cnngrad.programs.calls import call_again
 from cnngrad.programs.explaining import explain
 from cnngrad.programs.findings import Findings
-from cnngrad.programs.judge import OTHER_ORDER, Judge
+from cnngrad.programs.judge import Judge
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
 from cnngrad.programs.suites import STRIDED, SuiteLayer
-from cnngrad.programs.verdicts import VARIES, Outcome, Result, Verdict, grouped
+from cnngrad.programs.verdicts import Outcome, Result, Verdict, grouped
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # Maximum number of notes that are shown.
@@ -82,20 +83,11 @@ def run_layers(
     if "batch" in unsupported:
         layers = _with_lead(judge, layers)
     outcomes = _outcomes(programs, layers, progress, keep, give_up)
-    _seek(judge, outcomes)
     _see_bits(judge, outcomes)
+    _seek(judge, outcomes)
     _complete(outcomes, expect)
-    told = called_again(judge, outcomes, STRIDED not in unsupported)
-    if any(VARIES in outcome.faults for outcome in outcomes):
-        # The numbers vary by chance, so no mistake can be read from them.
-        for outcome in outcomes:
-            outcome.note = "" if outcome.note == OTHER_ORDER else outcome.note
-            wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
-            outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
-        if repeats(judge, next(outcome.layer for outcome in outcomes if VARIES in outcome.faults)):
-            for outcome in outcomes:
-                outcome.faults = [KEPT if fault == VARIES else fault for fault in outcome.faults]
-    said = [*told, _ONE_SAMPLE if layers[0].layer.x_lead > lead else "", *(outcome.note for outcome in outcomes)]
+    call_again(judge, outcomes, STRIDED not in unsupported)
+    said = [_ONE_SAMPLE] * (layers[0].layer.x_lead > lead) + [note for outcome in outcomes for note in outcome.notes]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, judge.program.written is not None)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     return _with_smallest(judge, found, without, progress, keep) if found.failing else found
@@ -161,47 +153,42 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
     return shapes + [f"{', '.join(titles)}: {says}" for says, titles in grouped(said).items()]
 
 
-def _seek(judge: Judge, outcomes: list[Outcome]) -> None:
-    """Seek all mistakes in the wrong results that none of the usual ones gives, in the order of the layers."""
-    for tensor, found in _of(outcomes).items():
-        unknown = 0
-        for outcome, result in found:
-            if (
-                result.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE)
-                and not (result.mistakes or result.precision)
-                and unknown < _UNKNOWN
-            ):
-                outcome.results.update(judge.graded(outcome.layer, {tensor: outcome.claims[tensor]}, TRIES))
-                unknown = 0 if outcome.results[tensor].mistakes else unknown + 1
-
-
 def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:
-    """Grade wrong results again if all layers together show that the numbers have 16 bits.
+    """Keep in `judge.shown` the forms of numbers that have 16 bits, as all layers together show.
 
-    A single layer may be too small to show it. The evidence is the numbers of the same tensor, or else of all tensors;
-    the forms are kept in `judge.shown`.
+    A single layer may be too small to show it. The evidence is the numbers of the same tensor, or else of all tensors.
     """
     whole = any(all(map(is_whole, outcome.layer.arrays.values())) for outcome in outcomes)
     # If a report names a form, the form is known already.
-    judged = {
+    given = {
         tensor: [
-            (outcome, each.report)
-            for outcome, each in found
+            each.report.analytic
+            for _, each in found
             if each.verdict in (Verdict.RIGHT, Verdict.WRONG) and each.report is not None and not each.report.judged_as
         ]
         for tensor, found in _of(outcomes).items()
     }
-    together = form_shown([report.analytic for given in judged.values() for _, report in given], whole)
-    for tensor, given in judged.items():
-        alone = form_shown([report.analytic for _, report in given], whole)
+    together = form_shown([*chain(*given.values())], whole)
+    for tensor, arrays in given.items():
+        alone = form_shown(arrays, whole)
         form = alone if alone.format in HALVES else together
         if form.format in HALVES:
             judge.shown[tensor] = form
-            for outcome, report in given:
-                if report.passed is False and not report.mistake and not report.precision:
-                    # Numbers read from text may be right in this form.
-                    claims = {tensor: outcome.claims[tensor]}
-                    outcome.results.update(judge.graded(outcome.layer, claims, TRIES))
+
+
+def _seek(judge: Judge, outcomes: list[Outcome]) -> None:
+    """Grade wrong results again that none of the usual mistakes gives: in the form that is shown, by all mistakes.
+
+    The layers are in order. Numbers read from text may be right in 16 bits.
+    """
+    for tensor, found in _of(outcomes).items():
+        unknown = 0
+        for outcome, result in found:
+            is_wrong = result.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE)
+            if is_wrong and not (result.mistakes or result.precision) and (unknown < _UNKNOWN or tensor in judge.shown):
+                claims = {tensor: outcome.claims[tensor]}
+                again = outcome.results[tensor] = judge.graded(outcome.layer, claims, TRIES)[tensor]
+                unknown = 0 if again.mistakes else unknown + 1
 
 
 def _complete(outcomes: Sequence[Outcome], expect: Sequence[Tensor]) -> None:
@@ -245,7 +232,9 @@ def _outcomes(
         running = pool.map(one, layers) if len(programs) > 1 else map(one, layers)
         try:
             for number, layer in enumerate(layers):
-                progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
+                failing = sum(outcome.passed is False for outcome in done)
+                told = f"{layer.name}, {failing} failing so far" if failing else layer.name
+                progress("layers", number, len(layers), told)
                 if give_up and _is_hopeless(done):
                     break
                 done.append(next(running))

@@ -16,8 +16,6 @@ from cnngrad.layer import Layer
 from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes, with_options
 from cnngrad.tensor import X
 
-# The name of this stage for the progress bar.
-SMALLER = "a smaller layer that fails"
 # The name of the smallest layer found.
 SMALLEST = "smallest"
 # Maximum number of runs.
@@ -25,8 +23,8 @@ _MOST_RUNS = 200
 # Seconds after which no further run is begun.
 _LONGEST = 20.0
 
-# Called with the current step's name, the number of steps done, of all steps, and of failures so far.
-Progress = Callable[[str, int, int, int], None]
+# Called with the name of a stage, the number of steps done and of all steps, and words for the current one.
+Progress = Callable[[str, int, int, str], None]
 
 
 def smaller_layers(
@@ -52,7 +50,7 @@ def smaller_layers(
                 if len(tried) >= _MOST_RUNS or time.monotonic() > until:
                     return
                 tried.add(key)
-                progress(SMALLER, len(tried), _MOST_RUNS, 0)
+                progress("smaller", len(tried), _MOST_RUNS, "a smaller layer that fails")
                 yield replace(candidate, name=SMALLEST)
                 if start is not best():
                     break

@@ -160,7 +160,7 @@ class Outcome:
         end: why there are no results to judge; None if there are some.
         results: the verdict on each array.
         said: the end of the program's output to standard error.
-        note: how its results were understood, in a sentence; may be empty.
+        notes: how its results were understood, and what it refuses, in sentences.
         faults: what is wrong beside the arrays.
         claims: the arrays that were judged, as the program gave them.
     """
@@ -169,7 +169,7 @@ class Outcome:
     end: Result | None
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
-    note: str = ""
+    notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     claims: Arrays = field(default_factory=dict, repr=False)
 
