@@ -273,6 +273,10 @@ _CHANGED: dict[str, Callable[[np.random.Generator, Array], Array]] = {
     "numbers-zero": lambda generator, array: array * (generator.random(array.shape) < _NOT_ZERO),
 }
 _NOT_ZERO = 0.6
+# The least numbers of random layers, and those above the largest: kernel, stride, dilation, padding on both sides and
+# further positions of each axis; then groups, bias, batch, and the channels and filters of a group.
+_OF_AXES = (1, 1, 1, 0, 0, 0), (4, 4, 3, 3, 3, 5)
+_OF_LAYER = (1, 0, 1, 1, 1), (3, 2, 3, 3, 4)
 # Sizes that are no multiples of a tile's, in every fourth random layer.
 _EDGES = (7, 9, 15, 17, 31, 33, 65)
 
@@ -406,30 +410,25 @@ def sizes(layer: Layer) -> tuple[Hashable, ...]:
 def _random_rows(seed: int) -> Iterator[Layer]:
     """Random layers with every feature."""
     generator = np.random.default_rng(seed)
-
-    def drawn(low: int, high: int, shape: int | Shape = 3) -> Any:
-        return generator.integers(low, high, shape).tolist()
-
     for number in count():
-        kernel = drawn(1, 4)
-        dilation = drawn(1, 3)
-        groups = drawn(1, 3, ())
-        padding = drawn(0, 3, (3, 2))
-        counts = [*drawn(0, 5), *drawn(1, 3, 2), drawn(1, 4, ())]
+        kernel, stride, dilation, *pads, more = generator.integers(*_OF_AXES, (3, 6)).T.tolist()
+        groups, bias, *counts = generator.integers(*_OF_LAYER).tolist()
+        counts = [*more, *counts]
         if number % 4 == 0:
-            counts[drawn(1, len(counts), ())] = _EDGES[drawn(0, len(_EDGES), ())]
+            # Not the depth: volumes are slow.
+            counts[1 + number // 4 % 5] = _EDGES[number // 4 % len(_EDGES)]
         *more, batch, channels, filters = counts
         row = _row(
             [d * (k - 1) + 1 + extra for d, k, extra in zip(dilation, kernel, more, strict=True)],
             kernel,
-            stride=drawn(1, 4),
-            padding=padding,
+            stride=stride,
+            padding=[*zip(*pads, strict=True)],
             dilation=dilation,
             batch=batch,
             channels=groups * channels,
             filters=groups * filters,
             groups=groups,
-            bias=bool(drawn(0, 2, ())),
+            bias=bool(bias),
         )
         # If no window reads X, everything is 0, also in a wrong pass.
         if all(len(axis.unreached) < axis.size for axis in row.axes):
