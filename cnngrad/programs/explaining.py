@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -58,8 +57,24 @@ class Wrong(NamedTuple):
         """The given mistakes that occur in an explanation of this array that needs no other mistake."""
         return {name for names in self.known if {*names} <= {*mistakes} for name in names}
 
+    def try_also(self, mistakes: tuple[str, ...]) -> None:
+        """Keep a mistake that explains other arrays, if it gives this one too.
+
+        A small array shows no mistake by itself, or another one by chance.
+        """
+        layer = self.outcome.layer.layer
+        right = right_recipe(layer.conv, layer.role[self.report.gradient])
+        name, *others = mistakes
+        # `not-finite` and `truncated` are not in the catalogue.
+        if name in PLACES and not others:
+            for recipe in filter(self.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
+                self.known.setdefault(mistakes, recipe)
+        # In a small array the part that is left out may be everything.
+        if ("zero",) in self.known and mistakes == ("incomplete",):
+            self.known.setdefault(mistakes, None)
+
     def is_given_by(self, recipe: Recipe) -> bool:
-        """Whether a recipe gives the array's numbers; also for arrays too small to show a mistake by themselves."""
+        """Whether a recipe gives the array's numbers."""
         layer = self.outcome.layer
         given = layer.layer.layouts.standard(self.report.gradient, self.report.analytic)
         gives = made(recipe, layer.data)
@@ -78,7 +93,6 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         if found.verdict.passed is False and found.report is not None
     ]
     hints = _BESIDE | _see_fixed_numbers(wrong)
-    _see_few_numbers(wrong)
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed and wrong]
 
     def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
@@ -89,9 +103,11 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     rest = wrong
     while explained := Counter(names for each in rest for names in each.known):
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
+        for each in rest:
+            each.try_also(best)
         others = [each for each in rest if not each.by(mistakes.union(best))]
         # A mistake that explains only one array may be a coincidence.
-        if others and explained[best] == 1 and (chosen or len({each.outcome for each in wrong}) > 1):
+        if others and len(rest) - len(others) == 1 and (chosen or len({each.outcome for each in wrong}) > 1):
             break
         chosen, mistakes, rest = [*chosen, best], mistakes.union(best), others
     explained_by = [(names, [each for each in wrong if each.by(mistakes).issuperset(names)]) for names in chosen]
@@ -146,23 +162,6 @@ def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
     return {name: f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"}
 
 
-def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
-    """Add the commonest mistakes to small arrays that they explain too: these show none, or another by chance."""
-    named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
-    for each in wrong:
-        # `not-finite` and `truncated` are not in the catalogue.
-        is_unnamed = PLACES.keys().isdisjoint(chain(*each.known))
-        if is_unnamed or np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS:
-            layer = each.outcome.layer.layer
-            right = right_recipe(layer.conv, layer.role[each.report.gradient])
-            for name, _ in named.most_common(_MOST_TRIED):
-                for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
-                    each.known.setdefault((name,), recipe)
-        # In a small array the part that is left out may be everything.
-        if ("zero",) in each.known and named.most_common(1)[0][0] == "incomplete":
-            each.known.setdefault(("incomplete",), None)
-
-
 def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
     """The detail that the recipes of most layers share, or the name or value of their factor; may be empty.
 
@@ -207,11 +206,6 @@ _FIXED = (
     ("dilation-fixed", "the elements of your filter stand {} apart, whatever the dilation", 1),
     ("padding-fixed", "your windows begin {} in front of X, whatever the padding", 0),
 )
-
-# Maximum number of other arrays' mistakes that are tried on an array that shows none.
-_MOST_TRIED = 3
-# They are also tried on an array with at most this many nonzero numbers.
-_FEW_NUMBERS = 8
 
 
 def unexplained(reports: Sequence[Graded]) -> str:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from cnngrad.arrays import is_whole
 from cnngrad.causes.catalogue import CATALOGUE
@@ -275,11 +276,9 @@ def _smallest(
     return failed[-1], alike
 
 
-def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:
-    """The way in which a layer fails: the end of the program, or the mistake or status of each array that is not right.
+def _way(outcome: Outcome) -> dict[Any, str]:
+    """The way in which a layer fails: the status of its run, or the mistake or status of each array that is not right.
 
-    Empty or None if no smaller layer would show the failure better.
+    Empty if no smaller layer would show the failure better.
     """
-    if outcome.end is not None:
-        return outcome.end if outcome.end.verdict.is_telling else None
-    return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict.is_telling}
+    return {tensor: result.word for tensor, result in outcome.judged.items() if result.verdict.is_telling}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cnngrad.arrays import Array, Arrays
 from cnngrad.errors import CnngradError
@@ -184,9 +184,14 @@ class Outcome:
         return self.end.status if self.end else ""
 
     @property
+    def judged(self) -> Mapping[Any, Result]:
+        """The result of the run, by None, or those of judging its arrays, by tensor."""
+        return {None: self.end} if self.end else self.results
+
+    @property
     def verdicts(self) -> set[Verdict]:
         """The verdict on the run, or the verdicts on its arrays."""
-        return {found.verdict for found in ([self.end] if self.end else self.results.values())}
+        return {found.verdict for found in self.judged.values()}
 
     @property
     def was_tried(self) -> bool:
