@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -21,7 +21,7 @@ from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name, told_of
 from cnngrad.files.write import to_json, write_results
-from cnngrad.layer import parse_shape
+from cnngrad.layer import layer_of, parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
 from cnngrad.programs.findings import Findings, facts_of_run
@@ -31,7 +31,7 @@ from cnngrad.programs.shrinking import SMALLEST
 from cnngrad.programs.submissions import Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Outcome, Result, Verdict
-from cnngrad.settings import DEFAULTS, OPTIONS
+from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DEDO, Tensor, W, X
 
 __all__ = ["run_command", "run_each"]
@@ -267,21 +267,18 @@ def _command(options: Check, findings: Findings) -> str:
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
     # Repeat the layer's options of the command line: a function need not take those.
-    of_layer = ["--no-flip", *(f"--{name.replace('_', '-')}" for name in OPTIONS)]
-    of_run = "--exchange --stream --as --timeout --expect --memory --scheduler"
-    words = typed(options.flags, [*of_run.split(), *of_layer])
+    of_run = "--exchange --stream --as --timeout --expect --memory --scheduler --no-flip"
+    words = typed(options.flags, [*of_run.split(), *(f"--{name.replace('_', '-')}" for name in OPTIONS)])
     command = visible(shlex.join(["cnngrad", "check", "-", "--run", options.run, *words]))
-    # The problem omits the options that the command has, and those with default values.
-    made = smallest.layer
-    usual = {
-        "dims": made.x_lead == 2 and made.dims > 1,
-        "layout": not made.layouts.data,
-        "filter_layout": not made.layouts.filter,
-    }
-    default = DEFAULTS | {name: made.options[name] for name, is_usual in usual.items() if is_usual}
-    default |= {name: made.options[name] for name in options.given() if name in made.options}
-    short = {key: value for key, value in smallest.problem.items() if key not in default or value != default[key]}
-    return f"echo {shlex.quote(to_json(short))} | {command}"
+    # The problem omits the options without which it is the same layer: those that the command has, or usual ones.
+    problem = smallest.problem
+    shapes = {tensor: array.shape for tensor, array in smallest.written.items()}
+    for name in smallest.layer.options:
+        fewer = {key: value for key, value in problem.items() if key != name}
+        of_layer = {key: value for key, value in fewer.items() if key in OPTIONS} | options.given()
+        with suppress(CnngradError):
+            problem = fewer if layer_of(shapes, **of_layer).as_json() == smallest.layer.as_json() else problem
+    return f"echo {shlex.quote(to_json(problem))} | {command}"
 
 
 def _begun(options: Check, names: Sequence[str]) -> Kept | None:

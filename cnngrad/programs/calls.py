@@ -159,9 +159,8 @@ def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault]:
     first.flat[0] = 1
     dedo = np.where(first, np.nan, arrays[DEDO])
     results = judge.program.run(replace(right.layer, arrays=arrays | {DEDO: dedo})).results
-    ones = {tensor: np.ones(array.shape) for tensor, array in arrays.items()}
     for tensor in () if layer.transposed else GRADIENTS:
-        needed = computed(right_recipe(layer, tensor), Data.of(layer, ones | {DEDO: first})) != 0
+        needed = computed(right_recipe(layer, tensor), Data.of(layer, arrays | {DEDO: first})) != 0
         found = results.get(tensor)
         # Integers hold no NaN.
         if found is not None and found.dtype.kind == "f" and found.size == needed.size:
