@@ -173,22 +173,16 @@ def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
         if abs(recipe.factor) not in (0, 1)
         for word in (*named_factors(recipe.layer).get(recipe.factor, ()), f"{recipe.factor:.6g}")
     ]
-    kinds = (
-        [(recipe.detail, recipe.detail, name) for name, recipe in recipes],
-        [(word, f"by {word}", name) for word, name in factors],
-        [(_NUMBER.sub("", recipe.detail), f"in {name}: {recipe.detail}", name) for name, recipe in recipes],
-    )
-    every = {name for name, _ in recipes}
-    best = set[str]()
-    told = ""
-    for kind in kinds:
-        for layers in grouped((key, (says, name)) for key, says, name in kind if key).values():
-            names = {name for _, name in layers}
-            if len(names) > len(best):
-                best, told = names, layers[0][0]
-                if kind is not kinds[-1] and best != every:
-                    told = f"{told} in {len(best)} of {len(every)} layers"
-    return told if 2 * len(best) > len(every) else ""
+    said = [(recipe.detail, recipe.detail, name) for name, recipe in recipes]
+    said += [(word, f"by {word}", name) for word, name in factors]
+    said += [(_NUMBER.sub("", recipe.detail), f"in {name}: {recipe.detail}", name) for name, recipe in recipes]
+    alike = grouped((key, (name, says)) for key, says, name in said if key).values()
+    most = max(alike, key=lambda some: len(dict(some)), default=[])
+    count, every = len(dict(most)), len(dict(recipes))
+    if 2 * count <= every:
+        return ""
+    words = most[0][1]
+    return words if count == every else f"{words} in {count} of {every} layers"
 
 
 # Mistakes outside the catalogue.
