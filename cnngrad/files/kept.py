@@ -102,9 +102,13 @@ class Kept:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
         with self._lock, writing(str(self.folder / name)):
             old = {made for made in self._made if made.startswith(f"{name}/")}
+            found = list[Path]()
+            # In folders nested deeper than Python's stack, as a program may leave them, rglob raises RecursionError.
+            with suppress(RecursionError):
+                found.extend(source.rglob("*"))
             copies = {
                 f"{name}/{path.relative_to(source).as_posix()}": path
-                for path in source.rglob("*")
+                for path in found
                 if path.is_file() and not path.is_symlink()
             }
             self.add({*old, *copies})
