@@ -3,18 +3,25 @@
     .venv/bin/python -m tests.mutation --count 100 --seed 0
 
 Each change is of a bound, a sign or a condition: a comparison, `+` for `-`, an integer one larger, `and` for `or`, a
-condition turned round. It is made in a copy of the checkout, where pytest runs until the first failure.
+condition turned round. It is made in a copy of the checkout, where pytest runs until the first failure: first the tests
+that call the changed function, the quickest ones first, as a run with the unchanged code has shown.
 """
 
 import argparse
 import ast
+import json
+import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 # What stands between two operands, and what replaces it.
@@ -24,12 +31,9 @@ OPERATORS = {
     ast.NotIn: ("not in", "in"), ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "+"),
     ast.FloorDiv: ("//", "*"), ast.And: ("and", "or"), ast.Or: ("or", "and"),
 }  # fmt: skip
-# The quick ones: most changes are noticed there.
-FIRST = (
-    "test_expansion", "test_arrays", "test_edges", "test_layer", "test_conv", "test_layouts", "test_laws",
-    "test_sources", "test_relation", "test_samples", "test_derivation", "test_documents", "test_cli", "test_compute",
-    "test_files", "test_report", "test_recipe", "test_mistakes", "test_control", "test_running",
-)  # fmt: skip
+# Written in a copy by the run with the unchanged code: how long each test takes, and the functions that it calls.
+CALLS = ROOT / "calls.json"
+calls = json.loads(CALLS.read_text()) if CALLS.exists() else {}
 
 
 def changes(path):
@@ -76,28 +80,73 @@ def exchanged(operator, left, right, span, data):
         yield first, last, data[first:last].decode().replace(*OPERATORS[type(operator)], 1)
 
 
-def ordered(module):
-    """The test files: first those that import the module, then those that import its room, each as in FIRST."""
-    room, name = str(module.parent).replace("/", "."), module.stem
+def function_at(text, line):
+    """The qualified name of the innermost function in a line; empty outside functions."""
 
-    def key(test):
-        text = test.read_text(encoding="utf-8")
-        imports = f"{room}.{name}" in text or f"from {room} import {name}" in text
-        return not imports, room not in text, FIRST.index(test.stem) if test.stem in FIRST else len(FIRST), test.stem
+    def inside(node, name):
+        for each in ast.iter_child_nodes(node):
+            if getattr(each, "end_lineno", line) >= line >= getattr(each, "lineno", line):
+                if isinstance(each, ast.ClassDef):
+                    return inside(each, f"{name}{each.name}.")
+                if isinstance(each, ast.FunctionDef):
+                    return inside(each, f"{name}{each.name}.<locals>.")
+                return inside(each, name)
+        return name
 
-    return [f"tests/{test.name}" for test in sorted((ROOT / "tests").glob("test_*.py"), key=key)]
+    return inside(ast.parse(text), "").removesuffix(".<locals>.")
 
 
-def survives(path, text, folder):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """For pytest, of which this module is a plugin: note what a test calls, unless that is known."""
+    if CALLS.exists():
+        return (yield)
+    codes, begun = set(), time.monotonic()
+    for each in (sys, threading):
+        each.settrace(lambda frame, *_: codes.add(frame.f_code))
+    try:
+        return (yield)
+    finally:
+        for each in (sys, threading):
+            each.settrace(None)
+        names = {code.co_filename.removeprefix(f"{ROOT}/") + f":{code.co_qualname}" for code in codes}
+        own = sorted(name for name in names if name.startswith("cnngrad/"))
+        calls[item.nodeid] = time.monotonic() - begun, own
+
+
+def pytest_sessionfinish(session):
+    """Keep what was noted."""
+    if not CALLS.exists():
+        CALLS.write_text(json.dumps(calls))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Bring the tests that call the changed function to the front, then others of their files: caches hide calls."""
+    if not CALLS.exists():
+        return
+    changed = os.environ["CHANGED"]
+    # Code outside functions serves all functions of its module.
+    is_near = changed.__eq__ if changed.rpartition(":")[2] else lambda name: name.startswith(changed)
+    near = {test for test, (_, called) in calls.items() if any(map(is_near, called))}
+    files = {test.partition("::")[0] for test in near}
+    items.sort(
+        key=lambda item: (item.nodeid not in near, item.nodeid.partition("::")[0] not in files, calls[item.nodeid][0])
+    )
+
+
+def survives(path, line, text, folder):
     """Whether the tests pass with this file's text in a copy of the checkout."""
     relative = path.relative_to(ROOT)
     original = (folder / relative).read_text(encoding="utf-8")
     (folder / relative).write_text(text, encoding="utf-8")
     try:
-        command = [sys.executable, "-m", "pytest", "--quiet", "-x", "-p", "no:cacheprovider"]
-        command += [*ordered(relative), "cnngrad"]
+        command = [sys.executable, "-m", "pytest", "--quiet", "-x", "-p", "no:cacheprovider", "-p", "tests.mutation"]
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder), "LANG": "C.UTF-8", "HOME": str(folder)}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=900)
+        environment["CHANGED"] = f"{relative}:{function_at(original, line)}"
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, timeout=3600 if text == original else 900
+        )
         if done.returncode and text == original:
             print(done.stdout.decode()[-3000:])
         return done.returncode == 0
@@ -119,21 +168,22 @@ def main():
     noticed = 0
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
         folders = [Path(place, str(k)) for k in range(options.jobs)]
-        for folder in folders:
-            shutil.copytree(ROOT, folder, ignore=ignored)
+        shutil.copytree(ROOT, folders[0], ignore=ignored)
+        first = every[0][0]
+        if not survives(first, 0, first.read_text(encoding="utf-8"), folders[0]):
+            sys.exit("the tests fail on the unchanged code: they can't tell what a change does")
+        for folder in folders[1:]:
+            shutil.copytree(folders[0], folder)
         free = list(folders)
 
         def tried(change):
             path, line, what, text = change
             folder = free.pop()
             try:
-                return survives(path, text, folder), f"{path.relative_to(ROOT)}:{line}: {what}"
+                return survives(path, line, text, folder), f"{path.relative_to(ROOT)}:{line}: {what}"
             finally:
                 free.append(folder)
 
-        first = every[0][0]
-        if not tried((first, 0, "unchanged", first.read_text(encoding="utf-8")))[0]:
-            sys.exit("the tests fail on the unchanged code: they can't tell what a change does")
         for survived, where in pool.map(tried, chosen):
             noticed += not survived
             if survived:
