@@ -907,7 +907,7 @@ def incomplete(recipe: Recipe) -> Changes:
         yield part.but(f"{part.detail} is missing", part.coded)
     if result is DB:
         return
-    several = [place for place in _PARTS[result] if layer.dims > 1 and min(layer.canonical[place][2:]) > 1]
+    several = [place for place in _PARTS[result] if min(layer.canonical[place][2:]) > 1]
     for place, (word, k) in product(several, (("first", 0), ("last", -1))):
         which = f"the {word} {_WHAT[place.array]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))

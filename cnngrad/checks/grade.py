@@ -127,10 +127,10 @@ class Grader:
         is_exact = self.tolerance.exact
         rounded = {} if is_exact else self._rounded()
         found = Diagnosis() if rounded else self._diagnosed()
-        # No proof: in 16 bits some pair of mistakes fits by chance, and a format may round the operands. But no format
+        # No proof: of few bits some pair of mistakes fits by chance, and a format may round the operands. But no format
         # rounds each product to a multiple of the same number.
         rounds = found.mistake == products_rounded.id and found.recipe is not None and found.recipe.loops is None
-        is_close = rounds or bool(found.together and self.form.format in HALVES)
+        is_close = rounds or bool(found.together)
         is_known = is_exact or (found.mistake and not is_close)
         report = replace(report, **rounded or ({} if is_known else self._precision()))
         if report.passed is not False:

@@ -380,7 +380,7 @@ def with_options(layer: Layer, asked: Mapping[str, Any]) -> Layer:
     """
     given = {name: value for name, value in asked.items() if not name.endswith(("layout", "shape"))}
     groups = integer("groups", given.get("groups", layer.groups), least=1)
-    x = [layer.batch, layer.group_channels * groups, *layer.size]
+    x = [*layer.canonical[X]]
     w = [layer.conv.group_filters * groups, layer.conv.group_channels, *layer.kernel]
     shapes = x_shape, _ = [asked.get(name, ()) for name in ("x_shape", "w_shape")]
     for own, last in zip((x, w), shapes, strict=True):
@@ -452,7 +452,7 @@ def numbered(
         for tensor in (X, W, *[B] * layer.layer.has_bias, DEDO):
             shape = layer.layer.shapes[tensor]
             numbers: Array = generator.integers(1, largest + 1, shape) * generator.choice([-1, 1], shape)
-            arrays[tensor] = change(numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers)
+            arrays[tensor] = change((numbers + generator.uniform(0, 0.9, shape)).round(3) if decimals else numbers)
         made = replace(layer, arrays=arrays)
         if not _hides_zero(made):
             break
