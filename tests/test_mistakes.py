@@ -1163,6 +1163,9 @@ def test_old_numbers_where_no_window_reads_are_told():
         ("dx", lambda q: buggy.right_dx(q).clip(-127, 127), "as int8"),
         ("dx", lambda q: buggy.flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.W),
          "dX is written at 0, not j + v: the whole index is left out"),
+        ("dw", buggy.reshaped_columns,
+         "im2col's matrix is reshaped from one row for each element of a filter to one for each position of O, "
+         "not transposed"),
     ],
 )  # fmt: skip
 def test_a_slip_is_told_in_the_user_s_words(result, claim, told):

@@ -297,6 +297,21 @@ def test_numbers_of_bfloat16_are_seen_behind_fewer_digits_that_a_text_has(digits
     assert cnngrad.check(0 * dedo, [[1.0]], dedo, dx=(1.1 * claim).tolist()).passed is False
 
 
+# Errors of two numbers in float32's last place at 1. The largest sum is 2, and two products the most terms of one.
+@pytest.mark.parametrize(("x", "form", "off", "passed"), [
+    # A sum of the size 2: 8 + 2·√2 for each unit of its own, and 8 for each of the largest sum; twice that if the form
+    # holds the right number, as the claim may be rounded too.
+    (1.5, None, [37, 0], True), (1.5, None, [38, 0], False),
+    (1.5, "places:0", [75, 0], True), (1.5, "places:0", [76, 0], False),
+    # No term at all. If sums are exact in float32, a transform alone may spread rounding, 4 for each unit.
+    (1.5, None, [0, 16], True), (1.5, None, [0, 17], False),
+    (1, None, [0, 8], True), (1, None, [0, 9], False),
+])  # fmt: skip
+def test_how_far_off_a_sum_may_be(x, form, off, passed):
+    dx = np.add([1, 2, 0], np.multiply([0, *off], 2.0**-23))
+    assert cnngrad.check([[x, 2, 3]], [[1, 2.0]], [[1]], stride=2, dx=dx[None], written=form).passed is passed
+
+
 @pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "places:-2", "fixed:8"])
 def test_a_form_is_named_as_it_is_written(name):
     assert parse_form(name).name == name
