@@ -34,7 +34,7 @@ from cnngrad.functions import read_layer
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Names, Number, canonical_values
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import DB, DEDO, GRADIENTS, RESULTS, B, O, Tensor, W, X
+from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 __all__ = ["check", "check_layer"]
 
@@ -158,7 +158,7 @@ def check_layer(
         graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
     else:
         ours = Work(layer, given)
-        graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
+        graded = {result: ours.computed(result) for result in GRADIENTS[: 2 + layer.has_bias]}
     whole = all(is_whole(operand.array) for operand in given.values())
     asked = written and parse_form(written)
     chosen = Choice(tuple(elements)).chosen(Names(layer), tuple(graded))
@@ -201,8 +201,8 @@ def _form(result: Tensor, claims: Arrays, whole: bool, shown: Mapping[Tensor, Fo
 def _right_output(layer: Layer, given: Operands) -> Array:
     """O in float64, or exact if all arrays are integers."""
     wide = np.dtype(np.float64)
-    operands = {tensor: given[tensor] for tensor in (X, W, B) if tensor in given}
-    forward = Work(layer, {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in operands.items()})
+    operands = {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in given.items() if t is not DEDO}
+    forward = Work(layer, operands)
     o = np.empty(layer.canonical[O], forward.dtype)
     forward.write(o)
     return o.reshape(layer.shapes[O])

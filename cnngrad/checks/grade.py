@@ -88,8 +88,13 @@ class Grader:
         if found.wrong.any() and tolerance.inputs.any():
             found = compare(claim, right, self.sizes, tolerance)
         judged_as = str(self.form) if self.form.is_rounded and not tolerance.exact else ""
-        errors = {"max_abs_error": found.max_abs_error, "max_rel_error": found.max_rel_error}
-        report = self._graded(found.wrong, found.worst, judged_as=judged_as, **errors)
+        report = self._graded(
+            found.wrong,
+            found.worst,
+            judged_as=judged_as,
+            max_abs_error=found.max_abs_error,
+            max_rel_error=found.max_rel_error,
+        )
         if not report:
             return self._wrong(report)
         if found.coarse:
