@@ -7,6 +7,7 @@ This module defines what is computed; `plan` chooses the method for each shape.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Work:
         shape = self.layer.canonical[result]
         found = np.empty(shape, self.dtype) if out is None else out.reshape(shape)
         # Numbers that are too large are an error, so NumPy need not warn.
-        with may_overflow():
+        with nullcontext() if self._is_safe else may_overflow():
             self._write(result, found, True, progress)
             if not (self._is_safe or is_finite(found)):
                 # Sums in a transform can overflow although the result itself is finite.

@@ -90,11 +90,10 @@ def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True) 
 def _phases(layer: Layer, dtype: DType) -> Iterator[Step]:
     """dE/dX as a convolution of dE/dO with W rotated, for each phase of the stride, without zeros between elements."""
     for phases in product(*(axis.phases for axis in layer.axes)):
-        axes = tuple(phase.axis for phase in phases)
+        inputs, taps, axes = zip(*phases, strict=True)
         back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
         (step,) = make_plan(back, O, dtype, False).steps
-        taps = (..., *(phase.taps for phase in phases))
-        yield step._replace(taps=taps, places=(..., *(phase.inputs for phase in phases)))
+        yield step._replace(taps=(..., *taps), places=(..., *inputs))
 
 
 def write(
