@@ -8,7 +8,7 @@ in memory is a sum of indices, each times a step.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -29,6 +29,9 @@ _OUTPUTS, _TAPS = "ijk", "uvt"
 _ALL = (-(2**62), 2**62)
 Axis = tuple[Tensor, int]
 Slips = Iterator[tuple[str, "Loops"]]
+# The factors of letters, and the bounds of their loops, as keys of what is computed once.
+Index = tuple[tuple[str, int], ...]
+Ranges = tuple[tuple[str, tuple[int, int]], ...]
 
 
 @dataclass(frozen=True)
@@ -70,55 +73,43 @@ class Loops:
                 gradient of W.
         """
         shapes = self.layer.canonical
-        letters = [key for key in self.ranges if isinstance(key, str)]
-        grid = np.ix_(*(range(*self.ranges[letter]) for letter in letters))
-        values = dict(zip(letters, grid, strict=True))
-        moved = {**values, **self._moved(values)}
+        ranges = tuple((letter, bounds) for letter, bounds in self.ranges.items() if isinstance(letter, str))
 
-        def along(tensor: Tensor, index: Mapping[str, int]) -> Any:
-            known = moved if tensor is X else values
-            return sum(factor * known.get(letter, 1) for letter, factor in index.items() if factor)
+        def reshaped(tensor: Tensor) -> tuple[str, str]:
+            return self.reshaped if tensor is X else ("", "")
 
         def places(tensor: Tensor) -> Array:
             # Each letter's step in memory: one sum over the letters, not one along each axis.
             moves = Counter[str]()
-            for axis in self.index:
+            for axis, index in self.index.items():
                 if axis[0] is tensor:
-                    for letter, factor in self.index[axis].items():
-                        moves[letter] += self.steps[axis] * factor
-            place, size = np.asarray(along(tensor, moves)), prod(shapes[tensor])
-            return np.where((place >= 0) & (place < size), place, size)
+                    step = self.steps[axis]
+                    for letter, factor in index.items():
+                        moves[letter] += step * factor
+            return _places(tuple(moves.items()), ranges, reshaped(tensor), prod(shapes[tensor]))
 
-        products = np.ones([each.size for each in grid])
-        for axis in self.index.keys() & self.ranges:
-            first, end = self.ranges[axis]
-            place = along(axis[0], self.tests.get(axis, self.index[axis]))
-            products *= (place >= first) & (place < end)
+        products = np.ones([end - first for _, (first, end) in ranges])
+        for axis, (first, end) in self.ranges.items():
+            if not isinstance(axis, str):
+                index = self.tests.get(axis, self.index[axis])
+                place = _sums(tuple(index.items()), ranges, reshaped(axis[0]))
+                products *= (place >= first) & (place < end)
         for tensor, array in operands.items():
             array = self.layer.rotated(array) if tensor is W else array
-            products *= np.append(array.transpose(self.orders[tensor.array]), 0)[places(tensor)]
+            # A zero in front and one behind, for all that lies outside.
+            memory = np.zeros(array.size + 2, array.dtype)
+            memory[1:-1] = array.transpose(self.orders[tensor.array]).ravel()
+            products *= memory.take(places(tensor), mode="clip")
         filled = self.result.array
-        there, size = np.broadcast_to(places(filled), products.shape), prod(shapes[filled])
-        memory = np.bincount(there.ravel(), self.rounded(products).ravel(), size + 1)
-        memory[size] = 0
-        place = sum(self.reading[filled, k] * at for k, at in enumerate(np.indices(shapes[filled], sparse=True)))
-        found: Array = memory[np.minimum(place, size)]
+        there = np.broadcast_to(places(filled), products.shape)
+        memory = np.bincount(there.ravel(), self.rounded(products).ravel(), prod(shapes[filled]) + 2)
+        memory[-1] = 0
+        steps = tuple(self.reading[filled, axis] for axis in range(len(shapes[filled])))
+        found: Array = memory.take(_read(shapes[filled], steps), mode="clip")
         if all(array.dtype.kind == "i" for array in operands.values()):
             # `bincount` adds up in float64.
             found = np.rint(found).astype(np.int64)
         return self.layer.rotated(found) if filled is W else found
-
-    def _moved(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """The letters' values for the element of X that is read at each place of a reshaped matrix."""
-        rows, columns = (
-            {letter: self.ranges[letter][1] for letter in letters if letter in values} for letters in self.reshaped
-        )
-        place, found = np.zeros((), int), dict[str, Array]()
-        for letter, size in (columns | rows).items():
-            place = place * size + values[letter]
-        for letter, size in reversed((rows | columns).items()):
-            place, found[letter] = np.divmod(place, size)
-        return found
 
     def columns_slipped(self) -> Slips:
         """im2col's matrix is reshaped instead of transposed, for each sample or for all together."""
@@ -269,6 +260,40 @@ class Loops:
         if axis[0] is self.result.array:
             return f"{'d' * self.result.is_gradient}{axis[0].key} is written"
         return f"{'dE/dO' if axis[0] is O else axis[0].key} is read"
+
+
+# A slip changes few of the places; those of the other arrays are the same ones again and again.
+@lru_cache(maxsize=16)
+def _letters(ranges: Ranges, reshaped: tuple[str, str]) -> dict[str, Array]:
+    """The value of each letter at every step of the loops; in a reshaped matrix, that of the element which is there."""
+    values = dict(zip(dict(ranges), np.ix_(*(np.arange(*bounds) for _, bounds in ranges)), strict=True))
+    rows, columns = ({letter: end for letter, (_, end) in ranges if letter in letters} for letters in reshaped)
+    place = np.zeros((), int)
+    for letter, size in (columns | rows).items():
+        place = place * size + values[letter]
+    for letter, size in reversed((rows | columns).items()):
+        place, values[letter] = np.divmod(place, size)
+    return values | {"": np.ones((), int)}
+
+
+@lru_cache(maxsize=16)
+def _sums(index: Index, ranges: Ranges, reshaped: tuple[str, str]) -> Array:
+    """A sum of letters, each times its factor, at every step of the loops."""
+    values = _letters(ranges, reshaped)
+    return sum((factor * values[letter] for letter, factor in index if factor), np.zeros((), int))
+
+
+@lru_cache(maxsize=16)
+def _places(moves: Index, ranges: Ranges, reshaped: tuple[str, str], size: int) -> Array:
+    """A place in memory at every step of the loops, from 1 to the size; 0 and what follows the size are outside."""
+    found: Array = np.minimum(np.maximum(_sums(moves, ranges, reshaped) + 1, 0), size + 1)
+    return found
+
+
+@lru_cache(maxsize=16)
+def _read(shape: Shape, steps: tuple[int, ...]) -> Array:
+    """The place in memory, from 1, of each element of an array."""
+    return sum((step * at for step, at in zip(steps, np.indices(shape, sparse=True), strict=True)), np.ones((), int))
 
 
 def _stepped(cut: Callable[[Array], Array], unit: float, array: Array) -> Array:
