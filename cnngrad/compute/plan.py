@@ -62,7 +62,7 @@ class Plan(NamedTuple):
 
     Attributes:
         steps: the parts; only dE/dX has several, or none if no window reaches X.
-        reached: whether it is certain that the steps write every element of the result.
+        reached: whether the steps write every element of the result.
         whole: the only tile, if gathering computes the result and BLAS would use one thread anyway; otherwise None.
     """
 
@@ -80,7 +80,7 @@ def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True) 
     ways = (way(layer, result, dtype) for way in _WAYS[result] if rounded or way is not Spectra)
     way = next((way for way in ways if way.can()), None)
     steps = tuple(_phases(layer, dtype)) if way is None else (Step(way, way.tiles()),)
-    reached = way is not None or all(axis.stride == 1 for axis in layer.axes)
+    reached = way is not None or sum(prod(step.way.layer.out) for step in steps) == prod(layer.size)
     positions = max(prod(layer.out), prod(layer.size)) * prod(layer.kernel)
     small = layer.batch * max(layer.channels, layer.filters) * positions <= measured.ONE_THREAD
     alone = small and reached and len(steps) == 1 and isinstance(steps[0].way, Gathering)
