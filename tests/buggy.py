@@ -182,10 +182,12 @@ def overwritten_vectorised(q):
     return crop(q, dxp)
 
 
-def misplaced(q):
+def misplaced(q, parts=1):
+    """dX with the rows left over in front, or with a half of them there."""
+    rh, rw = -(-q.rh // parts), -(-q.rw // parts)
     dxp = scatter(q)[:, :, : q.Hp, : q.Wp]
     moved = np.zeros_like(dxp)
-    moved[:, :, q.rh :, q.rw :] = dxp[:, :, : q.Hp - q.rh, : q.Wp - q.rw]
+    moved[:, :, rh:, rw:] = dxp[:, :, : q.Hp - rh, : q.Wp - rw]
     return crop(q, moved)
 
 

@@ -1,11 +1,20 @@
-"""Documents of five samples in each format, and the layers of the suites, kept as golden files."""
+"""Documents of five samples in each format, the layers of the suites and the mistakes, kept as golden files."""
 
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
+
 import cnngrad
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data
+from cnngrad.causes.evaluate import made as given_by
+from cnngrad.causes.hard import random_arrays
+from cnngrad.causes.recipe import right_recipe
+from cnngrad.layer import make_layer
 from cnngrad.render.documents import document
+from cnngrad.tensor import RESULTS, B
 
 FOLDER = Path(__file__).with_name("golden")
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -18,6 +27,17 @@ NAMES = {
     "transposed": "w11",
 }
 ENDINGS = (".txt", ".md", ".tex", ".svg")
+# Layers with every option: the shapes of X, W and b, and the options.
+MISTAKEN = [
+    (
+        (2, 4, 9, 8),
+        (6, 2, 2, 3),
+        (6,),
+        {"stride": (2, 3), "padding": ((1, 0), (1, 2)), "dilation": (2, 1), "groups": 2},
+    ),
+    ((1, 1, 5, 6), (2, 1, 3, 2), (2,), {"padding": ((1, 2), (2, 1)), "padding_mode": "reflect"}),
+    ((1, 2, 4, 3), (2, 3, 3, 2), (3,), {"transposed": True, "stride": 2, "padding": 1, "output_padding": 1}),
+]
 
 
 def made(name, ending):
@@ -32,6 +52,26 @@ def suite():
     """The layers of the standard suite and the first random ones, with three axes: every number of the table."""
     layers = cnngrad.suite("thorough", dims=3)[:72]
     return "".join(f"{layer.name}: {layer.layer.describe()}\n" for layer in layers)
+
+
+def mistakes():
+    """The ways of making each mistake in the first layer that can have it; of rare mistakes one way in 16.
+
+    Each with its words, and with the shape, the sum and the sum of squares of what it gives.
+    """
+    lines, known = [], set()
+    for x, w, b, options in MISTAKEN:
+        layer = make_layer(x, w, b_shape=b, **options)
+        data = Data.of(layer, random_arrays(layer, 0) | {B: np.arange(1, b[0] + 1)})
+        for mistake in CATALOGUE:
+            rights = [right_recipe(layer, result) for result in RESULTS] if mistake.id not in known else ()
+            ways = [way for right in rights for way in mistake.changed(right)]
+            known |= {mistake.id for _ in ways}
+            for way in ways[:: 1 if mistake.short else 16]:
+                found = given_by(way, data).astype(float)
+                numbers = f"{found.shape} {found.sum():.6g} {np.square(found).sum():.6g}"
+                lines.append(f"{mistake.id} {way.result.key}: {way.detail} {numbers}\n")
+    return "".join(lines)
 
 
 def comparable(ending, text):
@@ -51,3 +91,4 @@ def rewrite():
         for ending in ENDINGS:
             (FOLDER / f"{name}{ending}").write_text(made(name, ending), encoding="utf-8")
     (FOLDER / "suite.txt").write_text(suite(), encoding="utf-8")
+    (FOLDER / "mistakes.txt").write_text(mistakes(), encoding="utf-8")

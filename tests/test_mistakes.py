@@ -21,7 +21,7 @@ from cnngrad.cli.main import main
 from cnngrad.compute import Work
 from cnngrad.layer import make_layer
 from cnngrad.tensor import DX, Tensor
-from tests import buggy, reference
+from tests import buggy, golden, reference
 from tests.cases import Case, layers
 
 LAYERS = [
@@ -229,6 +229,10 @@ def test_every_entry_of_the_catalogue_is_tried_here():
     assert {mistake.id for mistake in CATALOGUE} == {*buggy.BUGGY, *buggy.TRANSPOSED}
 
 
+def test_mistakes_are_told_and_made_as_people_have_seen():
+    assert golden.mistakes() == (golden.FOLDER / "mistakes.txt").read_text(encoding="utf-8")
+
+
 def test_entries_read_as_sentences():
     for mistake in CATALOGUE:
         assert not mistake.says.endswith(".")
@@ -387,6 +391,9 @@ def test_the_parameter_of_a_mistake_is_told():
     assert "2,2 zeros instead of 1,1" in gap.hint
     shifted = graded(q, "dx", buggy.crop(q, buggy.scatter(q), 2, 2))
     assert "2,2 zeros in front of X: shifted by -1,-1" in shifted.hint
+    q = buggy.Layer(LAYERS[7])
+    for parts, words in ((1, "at the wrong end (the zeros stand in front)."), (2, "at the wrong end. To fix it")):
+        assert words in graded(q, "dx", buggy.misplaced(q, parts)).hint
 
 
 @pytest.mark.parametrize("columns", [3, 1])
