@@ -5,6 +5,7 @@ import io
 import json
 import re
 from fractions import Fraction
+from math import prod
 from operator import eq, itemgetter
 from xml.etree import ElementTree
 
@@ -521,6 +522,12 @@ def test_what_can_not_be_is_refused(words, said, tmp_path, monkeypatch, capsys):
     assert main(["exercise", *words.split()]) == 2
     assert said in capsys.readouterr().err
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_sheet_has_room_for_9_numbers_along_an_axis_and_400_in_all():
+    layer = make_layer((2, 8, 9), (4, 2, 2, 2))
+    assert sum(prod(layer.written[tensor]) for tensor in (X, W, O)) == 400
+    assert len(exercises(layer, ["o[1]11"]).questions) == 1
 
 
 def test_every_kind_can_be_asked_of_every_layer(whole):

@@ -12,6 +12,7 @@ from cnngrad.layer import make_layer
 from cnngrad.programs.conditions import CONDITIONS
 from cnngrad.programs.shrinking import smaller_layers
 from cnngrad.programs.suites import FEATURES, features
+from cnngrad.programs.verdicts import Verdict
 from cnngrad.tensor import Tensor
 from tests import golden
 
@@ -99,6 +100,17 @@ def test_a_program_that_computes_wrongly_without_the_axis_of_one_sample_gets_it(
     findings = cnngrad.check_function(wrong_without, "quick", without=["batch"])
     assert findings.passed
     assert findings.note == "Its arrays have a sample axis of length 1."
+
+
+@pytest.mark.usefixtures("undiagnosed", "few_smaller_layers")
+def test_a_program_with_wrong_shapes_without_the_axis_of_one_sample_is_judged_with_it():
+    def wrong(x, w, dedo, **options):
+        dw, dx, db = right(x, w, dedo, **options)
+        return dw + 1 if x.ndim == 4 else dw[0], dx, db
+
+    findings = cnngrad.check_function(wrong, "quick", without=["batch"])
+    assert "Its arrays have a sample axis of length 1." in findings.note
+    assert {Verdict.WRONG} <= findings.failing[0].verdicts
 
 
 FIXED = {"stride": 2, "padding": "same", "dilation": 2, "groups": 3}
