@@ -132,7 +132,11 @@ class Process:
             if readable:
                 part = os.read(outlet.fileno(), _KEPT)
                 if not part:
-                    raise self._ended(self._how_it_ended())
+                    # It may close its output, and go on.
+                    with suppress(subprocess.TimeoutExpired):
+                        self._process.wait(_LAST_WORDS)
+                    fault = _fault(self._process.returncode or 0)
+                    raise self._ended(fault or Result(Verdict.FAILED, "ended without an answer"))
                 self._unread += part
                 # Only the new part can hold the end of a line.
                 if b"\n" in part:
@@ -145,12 +149,6 @@ class Process:
     def _ended(self, end: Result) -> ProcessEndedError:
         self.close()
         return ProcessEndedError(end, self.said())
-
-    def _how_it_ended(self) -> Result:
-        try:
-            return _fault(self._process.wait(_LAST_WORDS)) or Result(Verdict.FAILED, "ended without an answer")
-        except subprocess.TimeoutExpired:
-            return Result(Verdict.FAILED, "closed its output")
 
     def _listen(self) -> None:
         """Read its output to the screen as it comes, and keep the end."""
