@@ -15,7 +15,7 @@ the error names both readings.
 
 import re
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from itertools import pairwise
 from math import prod
 from typing import Any, NoReturn
@@ -46,43 +46,47 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 
 
 # Patterns begin with a character if possible, and look behind from there, since `re` finds a character quickly.
-# Parts of numbers in programming languages that NumPy does not read: 1_000, 3UL, 2.5_f32, 1.5*^3 and 1f0. Hexadecimal
-# numbers have a pattern of their own, since f and d are digits there.
-_SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
-_MORE = re.compile(
-    r"[_iuUlLfFdD](?![-+])(?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
+# What numbers in code have besides those of Python: hexadecimal and octal digits, suffixes and groups of digits (3UL,
+# 2.5_f32, inff, 1_000), and other powers of ten (1.5*^3, 1f0).
+_HEXADECIMAL = re.compile(
+    r"0[xX](?<![\w.]..)(?:(?P<whole>(?:_?[0-9a-fA-F])++)(?:_?[iu](?:8|16|32|64)|[uU]?[lL]{0,2})"
+    r"|(?P<real>[0-9a-fA-F.]++[pP][-+]?[0-9]++)[fFdDlL]?)(?![\w.])"
+)
+_OCTAL = re.compile(r"0(?<![\w.].)(?<![eE][-+].)[0-7]{1,29}+(?![\w.])")
+_SUFFIX = re.compile(
+    r"[_iuUlLfFdD](?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
     r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
 )
-_MORE_IN_HEXADECIMAL = re.compile(r"[_iuUlL](?:(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64)|(?<=[uUlL])[lL]{0,2})(?![^ ])")
-# Without a declared type these may be hexadecimal: numbers with d at the end or inside; numbers that end in f, if
-# others have no letter.
-_WITH_D, _WITH_F, _WITHOUT = (
-    re.compile(rf"[-+,;\s\[({{\1]([0-9]++{end})(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
-)
-# The suffix of the first number: if all numbers have it, removing it as plain text is quicker.
-_SUFFIX = re.compile(r"\s*[-+.0-9]++(?:[eE][-+]?[0-9]++)?(_?[fiu](?:8|16|32|64)|[uU]?[lL]{1,2}|[uUfFdD]) ")
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
+# Without a declared type numbers in code may be hexadecimal: those with d at the end or inside, and those that end in
+# f if others have no letter.
+# Fortran writes powers of ten with D, in tables too.
+_FORTRAN = re.compile("D(?=[-+])")
+_SIZED = r"(?<![\w.])[0-9.]++f(?:16|32|64)(?![\w.])"
+_UNTYPED = re.compile(r"(?:const|var|val|static|final|let|\s)*")
+_WITH_D, _WITH_F, _WITHOUT = (rf"(?<![\w.])([0-9]++{end})(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", ""))
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
-_WORDS_END = re.compile("(?<=[0-9.])(?![^ ])")
-_LEADING_ZERO = r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)"
-_OCTAL = rf"{_LEADING_ZERO}(?<=[0-7])[0-7]{{0,29}}+(?![\w.])"
+_LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)")
 _INTEGER = (
     r"(?i)(?<![a-z])(unsigned\s++|u)?(char|short|long(?!\s++double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64))"
     r"(?=(?:_t|array|tensor|clamped)*+\b)"
 )
 # Numbers whose points may separate thousands; lines with bars at their ends only; numbers that may be binary or
 # hexadecimal.
-_MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
+_MAYBE_THOUSANDS = (
+    r"\A(?=(?:[\s|;]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+\Z)[^.]*?([-+0-9]++)\.([0-9]{3})"
+)
 _AT_ENDS = r"(?:[ \t]*+\|?[^|\n]*+(?:\|[ \t]*+)?(?:\n|\Z))*+"
-_OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
+_OTHER_BASE = r"\A(?:(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++)"
+_NUMBERED_LINES = r"\A(?:[ \t]*+[0-9]++\.[ \t]++[^.\n]*+\n?){2,}+\Z"
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
     r"[\u00a0\u202f\u2007\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
     r"\[\|": "a list whose semicolons part rows, or elements",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
-# Text without meaning, as the second group: comment signs before a label, comments, Excel's `sep=`, the first line of
-# cnngrad's results, R's row numbers, prompts, column titles.
+# Text without meaning, as the second group, by a sign of it: comment signs before a label, comments, Excel's `sep=`,
+# the first line of cnngrad's results, prompts, column titles.
 _END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
 # What is not a name: words that stand for a number, such as nan, and words that may be hexadecimal.
@@ -92,22 +96,31 @@ _NO_NAME = (
 )
 _ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w?|(?:(?!grad)\S)*+grad\S*+)"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
-_SILENT = re.compile(
-    rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
-    r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
-    rf"|(?P<comment>{_COMMENT}"
-    r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a|define[^\n]*\{)|%%?(?=\s|\Z))[^\n]*+)"
-    r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[(?:[0-9]+,|1)\](?=[ \t]+[-+.0-9NI])|Out ?\[[0-9]+\][:=]"
-    rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\))(?:(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
-    rf"|[ \t]*+[\w.]++\([^\n()]*+\){_END})"
-    r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
-    r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
-)
-_TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
+_SILENT = {
+    "\n": re.compile(
+        rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
+        r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
+        rf"|(?P<comment>{_COMMENT}"
+        r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a|define[^\n]*\{| type: (?!matrix|scalar))"
+        r"|%%?(?=\s|\Z))[^\n]*+)"
+        r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|Out ?\[[0-9]+\][:=]"
+        rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\))(?:(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
+        rf"|[ \t]*+[\w.]++\([^\n()]*+\){_END})"
+        r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
+        r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
+    ),
+    # Between the numbers of a line comments stand in brackets alone.
+    r"\A[^\[({]*+[\[({][^/]*+/": re.compile(rf"([,;{{}}][ \t]*+)(?P<comment>{_COMMENT})"),
+    r"vec!|array!|&\[": re.compile(r"()(vec!|array!|&(?=\[))"),
+    # The type in front of inner brackets, which repeats that of the outer ones.
+    r"\[\]|Array\(": re.compile(
+        r"([{\[,]\s*+)(new[\s\w.]*\[\](?=\s*[{\[])|(?:\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[]))"
+    ),
+}
 # Calls around an array: any call, the functions that leave an array as it is, and their keyword arguments.
 _CALL = re.compile(
     r"[A-Za-z_<](?<![\w.].)(?:(?<=n)ew\s+(?=\w+Array\())?"
-    r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
+    r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?!(?<=Array\()\s*+[0-9]+\s*+\)))"
 )
 _KNOWN = re.compile(
     r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
@@ -117,7 +130,9 @@ _KNOWN = re.compile(
 )
 _BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
-_KEYWORD = re.compile(rf"(?P<key>[a-z](?<![\w.].)[a-z_ ]*+)=(?:(?<=numpy=)|(?<=value=)|(?P<value>{_VALUE}),?)")
+_KEYWORD = re.compile(
+    rf"(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?|(?:numpy|value)="
+)
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
@@ -125,10 +140,8 @@ _BOXES = re.compile(
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
 _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
-# The type in front of inner brackets, which repeats that of the outer ones.
-_AGAIN = re.compile(r"(?<=[{\[,])\s*+(?:new[\s\w.]*\[\]|\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[])")
-# A vector as R prints it: each line begins with the number of its first element.
-_VECTOR = re.compile(r"(?:\n[ \t]*+\[[0-9]++\][ \t]++[^\[\]\n]++)++\s*+")
+# A row, or a part of a vector, as R prints it: behind the number of its row or of its first element.
+_NUMBERED = re.compile(r"\n[ \t]*+\[([0-9]{1,9})(,?)\](?=[ \t]+[-+.0-9NI])([^\[\]\n]*+)(?=\n|\Z)")
 # Sizes in C that are macros or products.
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
 # A type or a macro in front of brackets.
@@ -139,14 +152,16 @@ _TYPED = re.compile(
 # Lines that describe the array below or above them. A group's name, without its digit, tells what it holds.
 _HEADER = re.compile(
     rf"[\n\1][ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
-    rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
+    rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?0?[0-9]{{1,2}})?|0\.0*+1)[ \t]*+\*"
+    rf"{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
     rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
     rf"|Columns (?P<column2>[0-9]{{1,9}}) to (?P<last2>[0-9]{{1,9}})(?=[ ]+[-.0-9])"
     rf"|\[,(?P<column3>[0-9]{{1,9}})\](?:[ \t]++\[,(?P<last3>[0-9]{{1,9}})\])*{_END}"
-    rf"|torch\.Size\(\[(?P<sizes5>[0-9]+(?:, [0-9]+)*)\]\){_END}|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
-    rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
+    rf"|torch\.Size\(\[(?P<sizes5>[0-9]+(?:, [0-9]+)*)\]\){_END}|(?:[0-9]+-element (?=Vector\{{(?:Vector|Matrix|Array))"
+    rf"|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
+    rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?)"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
     rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
@@ -155,6 +170,8 @@ _HEADER = re.compile(
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
     rf"|{_NO_NAME}(?P<label4>{_NAME})(?:;?{_END}|[ \t]++(?=[\[\1])))"
 )
+_Parts = list[tuple[int, dict[str, str]]]
+_CHARACTERS = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
 # Maps each byte to its role: a bracket, a separator or a blank; 0 for all others, which are parts of numbers.
@@ -162,17 +179,16 @@ _SIGNS = bytes(code if code in b",;\n[](){}\1\2" else 32 if code in b" \t" else 
 _DEPTHS = np.array([(code in b"[({\1") - (code in b"])}") for code in range(256)], np.int8)
 _APART = str.maketrans(dict.fromkeys("[](){}\1\2,;\n\t", " "))
 _ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++|0(?:,0)*+,?)\}")
-_OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
+_OPENS, _EMPTY, _FUNCTION, _DEEPEST = "[({\1", "\2 \t\n", 1, 32
 # Maximum number of different functions that are removed from a text.
 _MOST_FUNCTIONS = 20
-# Maximum length of a keyword, and of a size after a function's bracket; beyond it, numbers are not searched for them.
-_LONGEST = 99
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
-_QUOTED = "{0} in quotation marks: one number, or several"
-_TITLES = "its first line counts: titles, or numbers (write each row in brackets)"
+_UNEVEN = "rows nested or parted in different ways, several arrays without labels, or brackets that are not closed"
+_LINES = r"\n"
+_TITLES = "its first line counts: titles or sizes, or numbers (write each row in brackets)"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone (write each row in brackets)"
-_COMMAS = "its commas part numbers, or are decimal ones: write decimal points"
+_COMMAS = "its commas part numbers, or are decimal ones, or thousands: write decimal points, and no other mark"
 
 
 def _said(match: re.Match[str]) -> dict[str, str]:
@@ -186,23 +202,37 @@ def _sizes(text: str) -> Shape:
     >>> _sizes("[][3]"), _sizes("[K * K]"), _sizes("(2, 3)"), _sizes(":,:,1")
     ((-1, 3), (-1,), (2, 3), (-1, -1, 1))
     """
-    text = re.sub(r"\[[^\],]*[a-zA-Z_*+][^\]]*\]", "[]", text)
-    found = re.findall(r"\[\s*+\]|[0-9]+|[:.]|(?:^|,)\s*(?=,)", text)
+    found = re.findall(r"\[(?:\s*|[^\],]*[a-zA-Z_*+][^\]]*)\]|[0-9]+|[:.]|(?:^|,)\s*(?=,)", text)
     return tuple(int(size) if size.isdigit() else -1 for size in found)
 
 
-def _of_its_base(word: str) -> float:
-    """The value of a number as C writes it: decimal, octal or hexadecimal.
+def _decimal(number: re.Match[str]) -> str:
+    """A hexadecimal number as a decimal one."""
+    with suppress(OverflowError, ValueError):
+        return str(int(number["whole"], 16) if number["whole"] else float.fromhex(number[0].rstrip("fFdDlL")))
+    return number[0]
 
-    >>> [_of_its_base(word) for word in ("0xff", "-010", "0x1p-1f", "1.5", "8")]
-    [255, -8, 0.5, 1.5, 8]
+
+def _plain(words: str, power: str, in_code: bool) -> Array | None:
+    """Numbers as Python writes them, with a power of ten added; None if there are others.
+
+    >>> _plain("1 -2", "", False), _plain("1 2.5 ", "e+1", False), _plain("0x10 8", "", True), _plain("010", "", True)
+    (array([ 1, -2]), array([10., 25.]), array([16,  8]), None)
     """
-    if "p" in (lower := word.lower()):
-        return float.fromhex(lower.rstrip("fdl"))
-    if "." in lower or "n" in lower:
-        return float(lower)
-    digits = lower.lstrip("-+")
-    return int(lower, 8 if digits[0] == "0" and digits.isdigit() else 0)
+    # NumPy misreads characters beyond ASCII as digits.
+    if not words.isascii() or _LEADING_ZERO.search(words):
+        return None
+    words = re.sub("(?<=[0-9.]) ", f"{power} ", words) if power else words
+    with suppress(ValueError, OverflowError):
+        if in_code and "x" in words.lower():
+            return np.array([int(word, 0) for word in words.split()], np.int64)
+        dtype = float if re.search("[.nNeE]", words) else np.int64
+        return np.loadtxt([words], dtype, comments=None, ndmin=1) if words.strip() else np.empty(0, np.int64)
+    return None
+
+
+def _long(sizes: Shape) -> list[int]:
+    return [size for size in sizes if size != 1]
 
 
 def _marks(source: str) -> bytes:
@@ -213,13 +243,10 @@ def _marks(source: str) -> bytes:
     >>> _marks("[[1, 2.5],\n [3, 4]]\n")
     b'[[0,0],[0,0]]\n'
     """
-    parts = [np.empty(0, np.uint8)]
-    for chunk in _CHUNK.finditer(source):
-        codes = np.frombuffer(chunk[0].encode().translate(_SIGNS), np.uint8)
-        is_new = codes != ord(" ")
-        is_new[1:] &= (codes[1:] != ord("0")) | (codes[:-1] != ord("0"))
-        parts.append(codes[is_new])
-    codes = np.concatenate(parts)
+    signs = source.encode().translate(_SIGNS)
+    while b"00" in signs:
+        signs = signs.replace(b"00", b"0")
+    codes = np.frombuffer(signs.translate(None, b" "), np.uint8)
     # int8 is enough: no array is nested more than 127 deep.
     depth = np.cumsum(_DEPTHS[codes], dtype=np.int8)
     kept: Array = codes[(depth == 0) | ((codes != ord("\n")) & (codes != ord("\2")))]
@@ -270,10 +297,6 @@ def _counting(array: Array) -> int:
     return columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
 
 
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
-
-
 def _silenced(match: re.Match[str]) -> str:
     """Blanks in place of text without meaning; comments get a mark of their own."""
     return match[1] + re.sub("[^\n\1]", "\2" if match.groupdict().get("comment") else " ", match[2])
@@ -284,56 +307,47 @@ class _Reader:
 
     def __init__(self, where: str, text: str) -> None:
         self.where = where
-        # What the text declares about the current array, and a function in it that gives integers.
+        # What the text declares about the current array, and the functions that stand around arrays.
         self.about, self.called = dict[str, str](), ""
-        self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
         # In MATLAB, ... continues a row on the next line.
-        self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", self.text)
-        raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
+        self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", "\n" + re.sub("\r\n?", "\n", text))
+        raw = text.encode(errors="surrogatepass").translate(None, _PLAIN)
         if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
-            for pattern, words in _REFUSED.items():
-                self.refuse(0, self.text, pattern, f"{{0!r}}: {words}")
-        # A text of only numbers and brackets is ready now, unless it has R's element numbers.
-        if not raw and ",]" not in text and not re.match(r"\s*\[1\][ \t]+[^ \t\[]", text):
+            for refused, words in _REFUSED.items():
+                self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
+        self.text = self.unnumbered()
+        if not raw:
             return
-        if re.match(r"\s*\[1\][^\n]*\n", text) and _VECTOR.fullmatch(self.text):
-            self.text = self.vector(self.text)
-        for page in re.split(r"\n(?![ \t]*\[[0-9]++,\])", self.text) if ",]" in text else ():
-            for number, row in enumerate(re.finditer(r"\n[ \t]*+(\[([0-9]+),\])(?=[ \t]+[-+.0-9NI])", page), 1):
-                if int(row[2]) != number:
-                    self.fail(self.text.index(row[1]), f"{row[1]} stands in front of row {number}")
-        self.refuse(0, self.text, r"#(?= type: (?!matrix|scalar))[^\n]*", "{0!r}: numbers in a form of Octave's own")
-        for character, usual in zip("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||", strict=True):
-            self.text = self.text.replace(character, usual)
-        if (begun := self.text.rfind("/*")) > self.text.rfind("*/"):
-            self.fail(begun, "a comment that does not end")
-        # Between the numbers of a line comments stand in brackets alone.
-        for silent in (_SILENT, _TRAILING) if b"/" in raw and re.search(r"[\[({]", text) else (_SILENT,):
-            self.text = silent.sub(_silenced, self.text)
-        self.text = _BOXES.sub(_beside, re.sub(r"\b(?:vec|array)!|&(?=\[)", _blank, self.text))
-        if "[]" in text or "Array(" in text:
-            self.text = _AGAIN.sub(_blank, self.text)
-        self.refuse(0, self.text, r"Array\(\s*+[0-9]++\s*+\)(?!\s*\[)", "{0!r} is a size, without numbers")
-        found, opened = _CALL.search(self.text) if "(" in text else None, list[str]()
-        while found and len(opened) < _MOST_FUNCTIONS:
+        self.text = self.text.translate(_CHARACTERS) if not text.isascii() else self.text
+        for sign, pattern in _SILENT.items():
+            if re.search(sign, self.text):
+                self.text = pattern.sub(_silenced, self.text)
+        self.text = _BOXES.sub(_beside, self.text)
+        found = _CALL.search(self.text) if "(" in text else None
+        while found and self.called.count("(") < _MOST_FUNCTIONS:
             if _KNOWN.fullmatch(found[0]):
                 self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
-                opened.append(found[0])
-            found = _CALL.search(self.text, found.end(), self.text.rfind("(") + _LONGEST)
-        self.called = next((name for name in opened if "int" in name.lower()), "")
+                self.called += f"{found[0]} "
+            found = _CALL.search(self.text, found.end())
         # Calls around single numbers, such as float32(1.5).
-        single = re.compile(r"(?:float|int)[0-9]+\(|single|double")
-        if opened and "(" not in self.text and all(map(single.search, opened)):
+        if "(" not in self.text and re.fullmatch(r"(?:[\w.]*(?:(?:float|int)[0-9]+|single|double)\( )+", self.called):
             self.text = self.text.replace("\1", " ").replace(")", " ")
 
-    def vector(self, text: str) -> str:
-        """The elements of R's vector in one line; an error if a line does not begin with its element's number."""
-        count, rows = 1, re.findall(r"\[([0-9]+)\]([^\n]*)", text)
-        for number, row in rows:
-            if int(number) != count:
-                self.fail(self.text.index(f"[{number}]"), f"[{number}] stands in front of element {count}")
-            count += len(row.split())
-        return "\n" + " ".join(row for _, row in rows)
+    def unnumbered(self) -> str:
+        """The text without R's numbers in front of rows and of the lines of a vector, which become one line."""
+        count, end = 1, 0
+
+        def without(line: re.Match[str]) -> str:
+            nonlocal count, end
+            count = count if line.start() == end else 1
+            begin = "\n" if line[2] or count == 1 else " "
+            if int(line[1]) != count:
+                said = f"[{line[1]}{line[2]}] stands in front of {'row' if line[2] else 'element'} {count}"
+                self.fail(line.start(1) - 1, said)
+            count, end = count + (1 if line[2] else len(line[3].split())), line.end()
+            return begin + line[3].rjust(len(line[0]) - 1)
+
+        return _NUMBERED.sub(without, self.text)
 
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and advice on how to write the text."""
@@ -343,68 +357,63 @@ class _Reader:
         advice = text_advice(self.where, self.text[1:])
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
-    def refuse(self, place: int, source: str, pattern: str | re.Pattern[str], words: str) -> None:
-        """Raise an error if a pattern occurs in a text; in the words {0} stands for the match, {1} for its group."""
-        if found := re.search(pattern, source):
-            self.fail(place + found.start(), words.format(found[0], *found.groups()))
+    def refuse(self, place: int, found: re.Match[str] | None, words: str) -> None:
+        """Raise an error if something is found; in the words {0} is the match, {1} its first group."""
+        if found:
+            self.fail(place + found.start(), words.format(found[0][:30], *found.groups()))
 
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
-        arrays = dict[str, Loose]()
-        headers: list[re.Match[str] | None] = [*_HEADER.finditer(self.text)]
-        bare = _HEADER.sub(lambda found: found[0][0].ljust(len(found[0])), self.text) if headers else self.text
-        # The current array's label, its pages' indices, where its parts begin, with what each header declares, and
-        # where the last header ends.
-        label, pages, parts, after = "", list[Shape](), [(0, dict[str, str]())], 0
-        for header in [*headers, None]:
-            said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
-            if "factor" in said and bare[after:place].strip("\2 \t\n"):
+        headers, arrays, after = [*_HEADER.finditer(self.text)], dict[str, Loose](), 0
+        bare = _HEADER.sub(lambda header: header[0][0].ljust(len(header[0])), self.text)
+        # Each array's label, where its headers stand, and what they declare.
+        groups: list[tuple[str, _Parts]] = [("", [(0, {})])]
+        for header in headers:
+            label, parts = groups[-1]
+            said, place = _said(header), header.start()
+            if "factor" in said and bare[after:place].strip(_EMPTY):
                 self.fail(place, "a factor between numbers: of those below, or of all")
-            after = header.end() if header else place
-            new, page = said.pop("label", ""), said.pop("page", "")
+            after, new = header.end(), said.pop("label", "")
+            if not new or (new == label and "page" in said):
+                parts.append((place, said))
+                continue
             # MATLAB prints the name twice.
-            if new and new == label and not page and not bare[parts[-1][0] : place].strip():
-                parts[-1] = place + 1, parts[-1][1]
-            elif not header or (new and not (page and new == label)):
-                parts.append((place + 1, {}))
-                array = self.finished(parts[0][0], *self.joined(bare, parts, pages))
-                if label and (label in arrays or not array):
-                    words = f"no array follows {label}" if not array else f"a second array is called {label}"
-                    self.fail(parts[0][0] - (not array), words)
-                arrays |= {label: array} if array else {}
-                label, pages, parts, self.about = new, [], parts[-1:], {}
-            elif "column" in said or "factor" in said or (page and parts[-1][1]):
-                inherited = {} if page else {"factor": parts[-1][1].get("factor", "")}
-                parts.append((place, inherited | said))
-            pages += [_sizes(page)] if page else []
-            self.about = said | self.about
+            if new == label and not bare[parts[0][0] : place].strip(_EMPTY):
+                groups.pop()
+            groups.append((new, [(place + 1, said)]))
+        groups.append(("", [(len(bare), {})]))
+        for (label, parts), (_, following) in pairwise(groups):
+            array = self.array(bare, parts, following[0][0])
+            if label and (label in arrays or not array):
+                words = f"a second array is called {label}" if array else f"no array follows {label}"
+                self.fail(parts[0][0], words)
+            arrays |= {label: array} if array else {}
         if not arrays:
             self.fail(0, "the text is empty: there is no number in it")
         if "" in arrays and len(arrays) > 1:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
-    def finished(self, place: int, array: Array, axes: int, doubt: str) -> Loose | None:
-        """The array from `joined`, in its declared sizes and type; None if it has no numbers."""
+    def array(self, bare: str, parts: _Parts, end: int) -> Loose | None:
+        """The array behind some headers, in its declared sizes and type; None if there are no numbers."""
+        self.about = {key: value for _, said in reversed(parts) for key, value in said.items()}
+        array, axes, doubt = self.joined(bare, parts, end)
         if not array.size:
             return None
         kind = self.about.get("type", "")
-        # The type of a vector declares only the sizes of its elements.
-        has_sizes = re.match(r"(?!.*[vV]ec).*(?:array|;)", kind)
-        nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind) if has_sizes else []
-        # Rust's slices have no size.
-        slices = "[]" * max(kind.count("[") - len(nested), 0) if nested else ""
-        sizes = _sizes(self.about.get("sizes") or self.about.get("new") or slices + "x".join(reversed(nested)))
-        if re.match(r"Vector\{(?:Vector|Matrix|Array)", kind):
-            sizes = ()
+        sizes = _sizes(self.about.get("sizes") or self.about.get("new") or "")
+        if not sizes and re.search("array<|;", kind):
+            # A type may declare the sizes of the last axes alone.
+            sizes = tuple(map(int, re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind)[::-1]))
+            sizes = (*_long(array.shape)[: max(0, len(_long(array.shape)) - len(_long(sizes)))], *sizes)
         if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
             # The first size is not declared: it follows from the number of elements.
             sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
         if sizes and -1 not in sizes:
-            read, asked = ([size for size in shape if size != 1] for shape in (array.shape, sizes))
-            if prod(sizes) != array.size or len(sizes) > _DEEPEST or (array.ndim > 1 and read != asked):
+            is_other = array.ndim > 1 and _long(array.shape) != _long(sizes)
+            if prod(sizes) != array.size or len(sizes) > _DEEPEST or is_other:
                 said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
-                self.fail(place, f"{said} is declared, but {there} is there")
+                self.fail(parts[0][0], f"{said} is declared, but {there} is there")
             array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
@@ -413,14 +422,20 @@ class _Reader:
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
-    def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> tuple[Array, int, str]:
+    def joined(self, bare: str, parts: _Parts, end: int) -> tuple[Array, int, str]:
         """The array made of some parts of the text without headers: columns, pages or planes.
 
-        Each part ends where the next one begins. Also returns how many axes are written, and another possible reading.
+        Also returns how many axes are written, and another possible reading.
         """
+        # Parts with marks of their own: the first column, and a factor.
+        blocks = [(parts[0][0], dict[str, str]())]
+        for place, said in parts[1:]:
+            marks = blocks[-1][1]
+            if "column" in said or "factor" in said or ("page" in said and marks):
+                blocks.append((place, said if "page" in said else {"factor": marks.get("factor", ""), **said}))
         lines, following, doubt, is_table = list[list[Array]](), -1, "", False
-        for (start, marks), (end, below) in pairwise(parts):
-            source = bare[start:end].rstrip("\2 \t\n")
+        for (start, marks), (stop, below) in pairwise([*blocks, (end, {})]):
+            source = bare[start:stop].rstrip(_EMPTY)
             typed = _TYPED.match(source)
             if not typed or typed.end() == len(source):
                 if "column" in marks or marks.get("factor", "") not in ("", below.get("factor")):
@@ -428,29 +443,28 @@ class _Reader:
                 continue
             begin, self.about = typed.end(), self.about | _said(typed)
             is_table = source[begin] not in _OPENS
-            read = self.table if is_table else self.brackets
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
+            read = self.table if is_table else self.brackets
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
             if "\n" not in source[: typed.end()] and prod(array.shape[: 1 + is_table]) > 1:
                 self.fail(start + typed.end(), "numbers beside a label, and others below them")
             column = int(marks.get("column", 1))
-            if column in (0, 1):
-                lines, following = [*lines, []], column
-            if column != following:
-                self.fail(start, f"column {column} does not continue the columns in front of it")
+            if column in (0, 1) or not lines:
+                lines, following = [*lines, []], min(column, 1)
             lines[-1].append(array)
+            last, there = marks.get("last", f"{column}"), f"{following} to {following + array.shape[-1] - 1}"
+            if "column" in marks and f"{column} to {last}" != there:
+                self.fail(start, f"columns {column} to {last} are said, but {there} are there")
             following, doubt = following + array.shape[-1], "" if "column" in marks else doubt
-            if "column" in marks and following - 1 != int(last := marks.get("last", column)):
-                self.fail(start, f"columns {column} to {last} are said, {array.shape[-1]} are there")
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
         except ValueError:
             self.fail(parts[0][0], "several arrays without labels, or parts of one, of different sizes")
-        if pages and lines:
+        if lines and (pages := [_sizes(said["page"]) for _, said in parts if "page" in said]):
             return *self.placed(parts[0][0], array, pages), doubt
         if is_table:
-            columns, array = array.shape[-1], array.reshape([size for size in array.shape if size > 1] or [1])
+            columns, array = array.shape[-1], array.reshape(_long(array.shape) or [1])
             return array, 0 if columns == 1 else array.ndim - 1, doubt
         return array[0] if len(array) == 1 else array, 0 if doubt else array.ndim - 1, doubt
 
@@ -472,16 +486,14 @@ class _Reader:
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """The array in brackets, or in a row of them; in a single [], semicolons or lines end rows, as in MATLAB."""
         has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
-        if "=" in source:
-            begin = max(source.index("=") - _LONGEST, 0)
-            source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:])
+        begin = max(source.find("=") - 20, 0)
+        source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:]) if "=" in source else source
         source = source.replace(">", ")").rstrip(";, \n")
         marks = _marks(source)
         if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
-            self.refuse(place, source, "\2", _COMMENTED)
-            if ";" in source and re.search(r";\s*;|^[^;]*;\s*[1-9][0-9_]*\s*\]$", source):
-                said = "rows as in MATLAB, or a number repeated, or axes as in Julia"
-                self.fail(place, f"{inside[1][:30]!r}: {said}")
+            self.refuse(place, re.search("\2", source), _COMMENTED)
+            several = re.search(r";\s*;|\A\[[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source)
+            self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
             in_rows = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
             by_lines = not re.search(b"[,;]", in_rows)
             in_rows = in_rows.replace(b"\n", b";")
@@ -490,41 +502,44 @@ class _Reader:
             in_rows = b"[[%b]]" % in_rows.replace(b";", b"],[")
             if b"],[" in in_rows and (not by_lines or _levels(in_rows)[1] == b"0"):
                 marks, rows, doubt = in_rows, r"\[;\n\]", _BY_LINES if by_lines and not has_end else ""
-        array = self.numbers(place, source, factor, True)
+        array, apart = self.shaped(place, source, factor, marks, rows, ",")
+        return self.one_array(place, source, marks, apart, array), doubt
+
+    def shaped(self, place: int, source: str, factor: str, marks: bytes, rows: str, mark: str) -> tuple[Array, bytes]:
+        """The numbers of a source in the shape that its marks give, several arrays along a first axis.
+
+        Also returns the marks between these. Rows are what lies between the characters `rows`, and cells are apart by
+        `mark`.
+        """
+        array = self.numbers(place, source.replace(mark, ","), factor, rows != _LINES)
         sizes, apart = _levels(marks)
         if not array.size or not re.fullmatch(rb"0(?:[,\n\2]*+0)*+", apart):
-            self.explain(place, source, rows)
-        array = array.reshape(-1, *sizes) if sizes else array[None]
-        return self.one_array(place, source, marks, apart, array), doubt
+            self.explain(place, source, rows, mark)
+        return array.reshape(-1, *sizes), apart
 
     def beside(self, keyword: re.Match[str]) -> str:
         """Blanks in place of a keyword argument, after its type or sizes are noted."""
-        if not re.fullmatch(f"numpy|value|{_BESIDE}", keyword["key"]):
-            return keyword[0]
-        if said := {"dtype": "type", "shape": "sizes"}.get(keyword["key"]):
-            self.about[said] = keyword["value"]
+        self.about |= _said(keyword)
         return " " * len(keyword[0])
 
     def one_array(self, place: int, source: str, marks: bytes, apart: bytes, array: Array) -> Array:
         """The array of nested brackets, without axes that calls and parentheses add; an error for several arrays."""
+        opened = marks[: marks.index(b"0")][: array.ndim - 1]
+        functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
         # All gaps between arrays must be alike: nothing, a line break, or several.
         if b"\2" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1:
             self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
+        # A function holds one array.
         other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
-        if len(array) > 1 and re.search(other, marks):
-            self.uneven(place, source)
-        if array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source):
-            self.fail(place, "pairs in round brackets: complex numbers, as in C++, or rows of two")
-        if b"(0)" in marks:
-            self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
-        # A function holds one array; round brackets without a comma are no axis in Python.
-        opened = marks[: marks.index(b"0")][: array.ndim - 1]
-        if opened.startswith(b"(\1") and array.shape[1] > 1:
-            self.fail(place, "several arrays in round brackets: parts of one, or an array each")
-        functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
-        if any(array.shape[axis] > 1 for axis in functions) or (functions[:1] == [1] and len(array) > 1):
-            self.uneven(place, source)
-        # Nor is a list of one function.
+        is_uneven = len(array) > 1 and (functions[:1] == [1] or re.search(other, marks))
+        if is_uneven or any(array.shape[axis] > 1 for axis in functions):
+            self.fail(place, _UNEVEN)
+        has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source)
+        if has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1):
+            self.fail(
+                place, "round brackets: rows, several arrays, complex numbers, or negative ones (write square ones)"
+            )
+        # Round brackets without a comma are no axis in Python, nor is a list of one function.
         around = [found.end() for found in re.finditer(rb"[\[(](?=[\1])", opened)]
         around += [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
         array = array.squeeze((*functions, *(axis for axis in around if array.shape[axis] == 1)))
@@ -532,170 +547,134 @@ class _Reader:
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
-        self.refuse(place, source, "\2", _COMMENTED)
-        if re.search(r"[\[\](){}]", source):
-            self.numbers(place, source, factor, False)
-            self.uneven(place, source)
         lines, mark = self.cells(place, source)
-        if re.fullmatch(r"(?:[ \t]*+[0-9]++\.[ \t]++[^.\n]*+\n?){2,}+", lines):
-            self.fail(place, _INDICES)
-        if found := _OTHER_BASE.match(lines):
-            self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
-        even = lines.replace(mark, ",") if mark else lines
-        array, marks = self.numbers(place, even, factor, False), _marks(even)
+        marks = _marks(lines.replace(mark, ","))
         marks = (b"\n%b" % marks).replace(b"\n,", b"\n") if mark == "|" else marks
         rows = re.sub(rb"\n\n+", b"]],[[", marks.strip(b"\n")).replace(b"\n", b"],[")
-        sizes, left = _levels(b"[[[%b]]]" % rows)
-        if left != b"0":
-            self.explain(place, lines, r"\n", mark or ",")
-        array = array.reshape(sizes)
-        if array.shape[2] > 1 and source.count('"') == 2 * array.shape[0] * array.shape[1]:
-            self.fail(place, "a number in quotation marks in each line: its index, or a number")
-        if array.shape[1] > 2 and array[0, 0].tolist() == [array.shape[1] - 1, 2]:
-            self.fail(place, "its first line may be a row, or the numbers of rows and columns below")
-        if (count := _counting(array[0])) > 1:
+        ((array,), _) = self.shaped(place, lines, factor, b"[[[%b]]]" % rows, _LINES, mark)
+        planes, height, width = array.shape
+        count = _counting(array[0])
+        # A number in quotation marks in each line is its index, as R writes it.
+        if count > 1 or (width > 1 and source.count('"') == 2 * planes * height):
             self.fail(place, _INDICES)
-        has_pairs = mark == "," and array.shape[2] == 2 and array.dtype.kind == "i"
+        if height > 2 and array[0, 0].tolist() == [height - 1, 2]:
+            self.fail(place, _TITLES)
+        has_pairs = mark == "," in lines and width == 2 and array.dtype.kind == "i"
         return array, _COMMAS if has_pairs else ("", _INDICES, _TITLES)[count]
 
     def cells(self, place: int, source: str) -> tuple[str, str]:
-        """The lines of a table with decimal points only, and the mark between its cells; empty for blanks."""
-        self.refuse(place, "\n" + source, r"[\n,;|\t] *\" *\"", "a number is missing between quotation marks")
-        # If all cells stand in quotation marks, commas in them are decimal ones.
-        quoted = source.replace('","', '";"')
-        lines = source if '",' in quoted or ',"' in quoted else quoted
+        """The lines of a table with decimal points only, and the mark between its cells; a comma for blanks too."""
+        self.refuse(place, re.search("\2", source), _COMMENTED)
+        if re.search(r"[\[\](){}]", source):
+            self.numbers(place, source, "", False)
+            self.fail(place, _UNEVEN)
         # Remove lines of only bars, as in a drawn matrix; bars at the ends of lines separate nothing.
-        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", lines) if "|" in lines else lines
+        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", source)
         has_bars = "|" in lines and not re.fullmatch(_AT_ENDS, lines)
         lines = lines if has_bars else lines.replace("|", " ")
+        # If all cells stand in quotation marks, commas in them are decimal ones.
+        quoted = lines.replace('","', '";"')
+        lines = lines if '",' in quoted or ',"' in quoted else quoted
         has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
-        mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else "," if "," in lines else ""
-        # The beginning up to which no quoted cell contains the mark between cells.
-        apart = mark or " "
-        whole = re.match(rf'(?:[^"]*+(?<![^\s{apart}])"[ ]*+[^"\n{apart}]*+[ ]*+"(?![^\s{apart}]))*+[^"]*+', lines)
-        if whole and whole.end() < len(lines):
-            self.refuse(place + whole.end(), lines[whole.end() :], '^"[^"]*+"', _QUOTED)
-            self.uneven(place, source)
+        mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else ","
+        # What is left behind the quoted cells that neither are empty nor contain the mark between cells.
+        apart = rf"\s{mark if mark in lines else ' '}"
+        rest = re.sub(rf'\A(?:[^"]*+(?<![^{apart}])" *+[^"\n{apart[2:]}]++ *+"(?![^{apart}]))*+[^"]*+', "", lines)
+        said = "{0} in quotation marks: one number, or several, or none"
+        self.refuse(place + len(lines) - len(rest), re.match('"[^"\n]*"?', rest), said)
         lines = lines.replace('"', " ")
-        # If cells are separated by another mark, a comma is a decimal comma.
-        if has_decimal := mark != "," and "," in lines:
-            if mark == ";" and re.search(r";[ ]*$", lines, re.M):
-                self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
-            self.refuse(place, lines, r"\.|,[0-9]*+,", "a separator of thousands beside a decimal one: leave it out")
-            lines = lines.replace(",", ".")
-        if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
-            pointed = next(word for word in re.split(r"[\s|;]+", lines) if "." in word)
-            self.fail(place, f"{pointed} is a decimal number, or {pointed.replace('.', '')}")
+        # Beside another mark between cells, a comma is a decimal comma.
+        is_decimal = mark != "," and "," in lines
+        if is_decimal:
+            self.refuse(place, re.search(r"\.|,[0-9]*+,|;[ ]*+(?=\n|\Z)", lines), _COMMAS)
+        lines = lines.replace(",", ".") if is_decimal else lines
+        if (mark == ";" or is_decimal) and "." in lines:
+            self.refuse(place, re.search(_MAYBE_THOUSANDS, lines), "{1}.{2} is a decimal number, or {1}{2}")
+        self.refuse(place, re.search(_NUMBERED_LINES, lines), _INDICES)
+        self.refuse(place, re.search(_OTHER_BASE, lines), "{0!r}: decimal numbers, or binary or hexadecimal ones")
         return lines, mark
 
     def numbers(self, place: int, source: str, factor: str, in_code: bool) -> Array:
         """The numbers of a source times a factor, one after another."""
-        kind = self.about.get("type", "")
-        # NumPy misreads such characters as digits.
-        if not source.isascii():
-            self.refuse(place, source, r"[^\0-\x7f]{1,20}", "{0!r} is not a number")
-        convert, power = self.converter(place, source, in_code), f"{float(factor or 1):.0e}"[1:]
-        if not 0 < float(factor or 1) < np.inf:
-            self.fail(place, f"the factor {factor} is beyond float64's range")
-        steps = [(_MORE_IN_HEXADECIMAL, "")] if convert else [(_MORE, ""), (_POWER, "e")]
-        steps = steps[::-1] if re.search(r"\bFloat", kind) else steps if in_code else []
-        parts = [np.empty(0, np.int64)]
-        # In chunks, since loadtxt takes much memory for a line.
+        kind, parts = self.about.get("type", ""), [np.empty(0, np.int64)]
+        integer, is_julia = re.search(_INTEGER, kind or self.called), re.search(r"\bFloat", kind) is not None
+        in_code |= is_julia
+        based = re.search("0[xX]", source) if in_code else None
+        known = integer or (based and re.search(r"(?i)float|double|0x[0-9a-f.]++(?:_?u|p)", f"{kind} {source}"))
+        if based and not known:
+            self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
+        is_untyped = in_code and (_UNTYPED.fullmatch(kind) or (based and integer))
+        if is_untyped and any(letter in source for letter in "dDfF"):
+            with_f = re.search(_WITHOUT, source) and re.search(_WITH_F, source)
+            sized = None if "let" in kind else re.search(_SIZED, source)
+            either = re.search(_WITH_D, source) or with_f or sized
+            self.refuse(place, either, "{0} is hexadecimal, or has a type or a power behind it")
+        steps: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [(_FORTRAN, "e")]
+        if in_code:
+            steps = [(_HEXADECIMAL, _decimal), *[(_SUFFIX, ""), (_POWER, "e")][:: -1 if is_julia else 1]]
+        if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
+            steps.insert(0, (_OCTAL, lambda number: str(int(number[0], 8))))
+        power = f"{float(factor):.0e}"[1:] if factor else ""
+        # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
-            words = plain = f"{chunk[0].translate(_APART)} "
-            if not in_code:
-                # Fortran writes powers of ten with D, in tables too.
-                plain = plain.replace("D+", "e+").replace("D-", "e-")
-            elif steps[0][0] is _MORE and (suffix := _SUFFIX.match(plain)) and f" {suffix[1]} " not in plain:
-                without = plain.replace(f"{suffix[1]} ", " ")
-                plain = plain if without.encode().translate(None, _PLAIN) else without
-            for pattern, put in steps if plain.encode().translate(None, _PLAIN) else []:
-                plain = pattern.sub(put, plain)
-            plain = _WORDS_END.sub(power, plain) if factor else plain
-            is_decimal = factor or re.search("[.nNpP]" if convert else "[.nNeE]", plain)
-            try:
-                if not plain.isspace():
-                    dtype = float if is_decimal else np.int64
-                    parts.append(np.loadtxt([plain], dtype, comments=None, converters=convert, ndmin=1))
-            except ValueError as error:
-                self.no_number(place + chunk.start(), words, str(error))
+            words = f"{chunk[0].translate(_APART)} "
+            array, plain = _plain(words, power, in_code), words
+            if array is None:
+                for pattern, put in steps:
+                    plain = pattern.sub(put, plain)
+                array = _plain(plain, power, False)
+            if array is None:
+                self.no_number(place + chunk.start(), words, plain, power)
+            parts.append(array)
         array = np.concatenate(parts)
         if np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
-        return self.declared(place, array, kind, convert is not None and "0x" in source.lower())
+        return self.declared(place, array, integer, based is not None)
 
-    def no_number(self, place: int, words: str, error: str) -> NoReturn:
-        """Raise an error that names the word that is not a number, as far as NumPy's error tells it."""
-        found = re.search(r"string (['\"])(.*?)\1? to (\w+) at", error, re.S)
-        quote, word, form = found.groups() if found else ("'", "", "")
-        said = f"{quote}{word[:20]}{quote} is not a number"
-        if form == "int64" and re.fullmatch("[-+]?(?:0[xX][0-9a-fA-F]{15,}|[0-9]{18,})", word):
+    def no_number(self, place: int, words: str, plain: str, power: str) -> NoReturn:
+        """Raise an error that names the first of some words that is not a number; `plain` has them as Python's."""
+        found = zip(re.finditer("[^ ]+", words), re.findall("[^ ]+", plain), strict=True)
+        word, number = next((word, number) for word, number in found if _plain(f"{number} ", power, False) is None)
+        said = f"{word[0][:20]!r} is not a number"
+        if _LEADING_ZERO.match(number.lstrip("-+")):
+            said = f"{word[0][:20]!r} begins with 0: a decimal number, or an octal or hexadecimal one"
+        elif number.lstrip("-+").isdecimal() and number.isascii():
             said = f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
-        at = re.search(rf"(?<![^ ]){re.escape(word)}(?![-+.0-9])", words)
-        self.fail(place + (at.start() if at else 0), said)
+        self.fail(place + word.start(), said)
 
-    def declared(self, place: int, array: Array, kind: str, is_hex: bool) -> Array:
+    def declared(self, place: int, array: Array, integer: re.Match[str] | None, is_hex: bool) -> Array:
         """The numbers as integers of the declared type, if there is one; an error if it can't hold them."""
-        if not (integer := re.search(_INTEGER, kind or self.called)):
+        if not integer:
             return array
         if array.dtype.kind == "f":
             self.fail(place, f"decimals where {integer[0]} is declared")
         # Python's int is taken to have 64 bits. C's has 32: the highest bit of a hexadecimal number is its sign.
         bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
-        held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in kind)}int{bits}")
+        held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in integer.string)}int{bits}")
         if ((held != array) & (not is_hex or array.astype(f"uint{bits}") != array)).any():
             self.fail(place, f"a number that {integer[0]} does not hold")
         return held.astype(np.int64)
 
-    def converter(self, place: int, source: str, in_code: bool) -> Callable[[str], float] | None:
-        """The function that reads hexadecimal and octal numbers, if any; an error if a number's base is unclear."""
-        kind = self.about.get("type", "")
-        integer = re.search(_INTEGER, kind or self.called)
-        kind = re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
-        lower = source.lower() if in_code and not integer else ""
-        if "0x" in lower and not re.search(r"float|double|0x[0-9a-f.]++(?:_?u|p)", kind + lower):
-            self.fail(place + lower.index("0x"), "hexadecimal numbers without a type: some may be negative")
-        has_letters = in_code and kind in ("", "let") and any(letter in source for letter in "dDfF")
-        if has_letters and (found := _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))):
-            self.fail(place + found.start(1), f"{found[1]} is hexadecimal, or has a type or a power behind it")
-        if not kind:
-            self.refuse(place, source, _SIZED, "{0} behind a number is a type in Rust, 10**{1} in Julia")
-        if re.search(_LEADING_ZERO, source):
-            in_c = in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
-            octal = rf"(?!{_OCTAL})" * in_c
-            words = "{0!r} begins with 0: a decimal number, or an octal or hexadecimal one"
-            self.refuse(place, source, rf"{octal}{_LEADING_ZERO}[\w.]{{0,18}}+", words)
-            return _of_its_base
-        if not in_code or "0x" not in (lower := source.lower()):
-            return None
-        return _of_its_base if "p" in lower else partial(int, base=0)
-
-    def explain(self, place: int, source: str, apart: str, mark: str = ",") -> NoReturn:
+    def explain(self, place: int, source: str, apart: str, mark: str) -> NoReturn:
         """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
-        rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip() not in ("", ",")]
+        rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
         is_marked, first = any(mark in row[0].strip().removesuffix(mark) for row in rows), 0
         for number, row in enumerate(rows, 1):
-            # 0 for each number, with the marks between them.
-            marks = re.sub(r"[\s\1\2]+", "", re.sub(r"[^\s,;\1\2]+", "0", row[0].replace(mark, ",")))
-            marks = marks.removesuffix(",").removeprefix("," if mark == "|" else "")
-            count = marks.count(",") + 1 if is_marked else marks.count("0")
-            at, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
-            if first and count != first and ";" not in said:
-                words = f"row {number} has {counted(count, 'number')}, row 1 has {first}"
-                self.fail(at, f"{words}: all rows must be equally long")
-            if is_marked and "00" in marks:
-                has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+            said, text = re.sub(r"\s+", " ", row[0].strip()[:30]), row[0].strip(" \n\1\2").removesuffix(mark)
+            cells = [cell.split() for cell in (text.removeprefix("|").split(mark) if is_marked else text.split())]
+            if mark != ";" and ";" in said:
+                self.fail(place, f"';' may end a row, or an element; {_UNEVEN}")
+            has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+            at = place + row.start()
+            if first and len(cells) != first:
+                count = counted(len(cells), "number")
+                self.fail(at, f"row {number} has {count}, row 1 has {first}: all rows must be equally long")
+            if any(len(cell) > 1 for cell in cells):
                 self.fail(at, f"{said!r} has {has}, or two numbers each")
-            if ",," in f",{marks}," and ";" not in said:
+            if [] in cells:
                 self.fail(at, f"a number is missing in {said!r}")
-            first = first or count
-        self.uneven(place, source)
-
-    def uneven(self, place: int, source: str) -> NoReturn:
-        """Raise an error for numbers that form no array."""
-        semicolon = "';' may end a row, or an element; " if source[:1] in _OPENS and ";" in source else ""
-        said = "rows nested or parted in different ways, several arrays without labels, or brackets that are not closed"
-        self.fail(place, semicolon + said)
+            first = first or len(cells)
+        self.fail(place, _UNEVEN)
 
 
 def _beside(boxes: re.Match[str]) -> str:
