@@ -13,13 +13,30 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import settings
 
-from cnngrad.causes.search import Diagnosis
+from cnngrad.causes.search import Diagnosis, hidden_mistakes
 
 
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch):
     for name in ("FORCE_COLOR", "NO_COLOR", "GITHUB_ACTIONS", "COLUMNS", "LINES", "TERM"):
         monkeypatch.delenv(name, raising=False)
+
+
+_HIDDEN = {}
+
+
+def _hidden_once(data, results):
+    numbers = ((tensor, array.dtype, array.tobytes()) for tensor, array in data.arrays.items())
+    key = (repr(data.layer), results, *numbers)
+    if key not in _HIDDEN:
+        _HIDDEN[key] = hidden_mistakes(data, results)
+    return _HIDDEN[key]
+
+
+@pytest.fixture(autouse=True)
+def hidden_once(monkeypatch):
+    """Most runs are over layers of the same suites: which mistakes their numbers hide is computed once."""
+    monkeypatch.setattr("cnngrad.programs.suites.hidden_mistakes", _hidden_once)
 
 
 @pytest.fixture
