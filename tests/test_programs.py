@@ -541,6 +541,21 @@ def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(mine, tmp_path,
     assert {term["coefficient"] for term in first["yours"]} == {-1}
 
 
+@pytest.mark.usefixtures("undiagnosed")
+def test_a_layout_holds_for_a_function_that_is_called_here():
+    layouts = {"layout": "nhwc", "filter_layout": "hwio"}
+    shapes = set()
+
+    def backward(x, w, dedo, *, stride, padding, dilation, groups):
+        shapes.add((x.shape, w.shape))
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        grads = cnngrad.backward(x, w, dedo, **options, **layouts)
+        return grads.dw, grads.dx
+
+    assert cnngrad.check_function(backward, "quick", **layouts).passed
+    assert ((1, 6, 5, 1), (3, 2, 1, 1)) in shapes
+
+
 def test_a_program_that_floods_its_output_is_stopped_and_costs_no_memory(program, capsys):
     body = "while True: os.write(1, b'x' * 2**16)"
     code, findings, _ = found(capsys, "--run", program(body), "-x", "3x3", "-w", "2x2", "--timeout", "0.3")

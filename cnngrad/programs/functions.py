@@ -82,7 +82,7 @@ class _InProcess(Caller, Program):
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; an exception becomes its status."""
         try:
-            return self.call(layer.layer, layer.arrays, layer.memory)
+            return self.call(layer.layer, layer.written, layer.memory)
         except NotImplementedError as error:
             return failed(Verdict.SKIPPED, said=str(error))
         except Exception as error:
