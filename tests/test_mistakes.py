@@ -848,6 +848,11 @@ def test_a_factor_is_told_by_all_its_names_the_batch_first(x, w, words):
     assert f"({words[:-1]})" in graded(q, "dw", buggy.right_dw(q) / divisor).hint
 
 
+def test_a_factor_close_to_1_is_told_by_as_many_digits_as_it_needs():
+    q = buggy.Layer(LAYERS[0])
+    assert "(by 0.99999999)" in graded(q, "dw", buggy.right_dw(q) / (1 + 1e-8)).hint
+
+
 @pytest.mark.parametrize("quarters", [1, 3])
 def test_a_quarter_turn_is_told_as_numpy_counts(quarters):
     """The filter that slides over framed dE/dO is rot90(w, quarters) where rot90(w, 2) is right."""

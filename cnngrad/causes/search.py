@@ -412,8 +412,9 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
 
 
 def told_factor(factor: float, names: Sequence[str]) -> str:
-    """A factor in words, such as `by 0.5 = 1/N`."""
-    return f"by {' = '.join([f'{factor:.6g}', *names])}"
+    """A factor in words, with enough digits to tell it from 1: `by 0.5 = 1/N`, `by 0.99999999`."""
+    digits = next(digits for digits in range(6, 18) if float(f"{abs(factor):.{digits}g}") != 1)
+    return f"by {' = '.join([f'{factor:.{digits}g}', *names])}"
 
 
 # Results that no known mistake gives.
