@@ -270,6 +270,11 @@ def test_colours_where_they_are_asked_for(capsys, monkeypatch):
         assert "\x1b[" not in shown(*words)
         monkeypatch.delenv("FORCE_COLOR")
         monkeypatch.delenv("NO_COLOR")
+        # A terminal gets no bold text either.
+        with monkeypatch.context() as changed:
+            changed.setattr(type(sys.stdout), "isatty", lambda _: True)
+            assert "\x1b[" in shown(*words)
+            assert "\x1b[" not in shown(*words, "--color", "never")
 
 
 def test_a_stream_that_lacks_characters_gets_plain_ones():

@@ -58,7 +58,8 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
 
     color = chosen_color(color)
     forced = color == "always"
-    options = {**AS_IT_IS, "no_color": None if color == "auto" else color == "never"}
+    # Without a colour system, Rich writes no other escape codes either.
+    options = {**AS_IT_IS, "no_color": False if forced else None, "color_system": None if color == "never" else "auto"}
     if not file.isatty():
         options |= {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
         options |= {"force_terminal": forced, "legacy_windows": False}
