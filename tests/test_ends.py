@@ -167,7 +167,7 @@ def test_a_program_that_answers_nothing_is_given_up_after_three_layers():
 
     findings = cnngrad.check_function(raising, "quick")
     assert [outcome.end.verdict for outcome in findings.outcomes] == [Verdict.FAILED] * 3 + [Verdict.NOT_RUN] * 9
-    assert "not run: 9 layers (--no-give-up runs all)" in findings.summary
+    assert "not run: 9 layers (--no-give-up, in Python give_up=False, runs all)" in findings.summary
     assert findings.passed is False
     assert len(cnngrad.check_function(raising, "quick", give_up=False).failing) == 12
 

@@ -189,7 +189,7 @@ class Findings:
             if unjudged:
                 yield f"{unjudged} can't be judged"
             if left:
-                yield f"not run: {counted(left, 'layer')} (--no-give-up runs all)"
+                yield f"not run: {counted(left, 'layer')} (--no-give-up, in Python give_up=False, runs all)"
             if self._in_common:
                 yield f"all failing layers have {self._in_common}"
             causes = [*self._causes()]
@@ -222,11 +222,19 @@ class Findings:
         unknown = [each.report for each in wrong if isinstance(each.report, Graded)]
         if unknown and not self.explanations and not any(outcome.faults for outcome in self.outcomes):
             yield unexplained(unknown)
-        fewer = [outcome for outcome in self.failing if any(each.precision for each in outcome.results.values())]
         # The most frequent one.
         for phrase, _ in Counter(each.precision for _, each in found if each.precision).most_common(1):
+            says = f"it {phrase}"
+            told = {
+                outcome: {
+                    *(f"it {each.precision}" for each in outcome.results.values()),
+                    *(f.says for f in outcome.faults),
+                }
+                for outcome in self.failing
+            }
+            fewer = [outcome for outcome in told if says in told[outcome]]
             where = "" if len(fewer) == len(self.failing) else f"in {self._which(fewer)} "
-            yield f"{where}it {phrase}"
+            yield f"{where}{says}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
         if shapes and not self.explanations:
             yield f"{self._which(shapes)} {'give' if shapes[1:] else 'gives'} an array of a wrong shape"
