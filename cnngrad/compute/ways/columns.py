@@ -41,10 +41,10 @@ class Columns(Way):
             most = min(most, -(-prod(sizes) // measured.FEWEST_TILES))
         return Tiles(layer, (channels, *filled(most, sizes)))
 
-    def columns(self, tile: Tile, x: Array, together: bool = False) -> Array:
-        """The columns of a tile (n, g, C/g * K, positions); or `together`, (g, C/g * K, samples and positions)."""
+    def columns(self, tile: Tile, x: Array) -> Array:
+        """The columns of a tile, (g, C/g * K, samples and positions)."""
         layer = self.layer
-        (samples, *counts) = tile.shape
+        counts = tile.shape[1:]
         groups = tile.groups.stop - tile.groups.start
         spans = [axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True)]
         if prod(spans) > _WIDE * self.taps * prod(counts):
@@ -55,14 +55,12 @@ class Columns(Way):
                 found[:, :, *taps, *outputs] = part[:, :, *inputs]
         else:
             found = slid(slab(tile, x, self.dtype), layer.axes)
-        if together:
-            return np.ascontiguousarray(np.moveaxis(found, 0, 1 + layer.dims)).reshape(groups, -1, prod(tile.shape))
-        return np.ascontiguousarray(found).reshape(samples, groups, -1, prod(counts))
+        return np.ascontiguousarray(np.moveaxis(found, 0, 1 + layer.dims)).reshape(groups, -1, prod(tile.shape))
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         """O = W C."""
         layer = self.layer
-        here = tile.of(target)
+        here = np.moveaxis(tile.of(target), 0, 2)
         found = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), self.columns(tile, source))
         if b is not None:
             found += b.reshape(layer.groups, layer.group_filters, 1)
@@ -71,6 +69,6 @@ class Columns(Way):
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         """dE/dW = dE/dO C^T: one product for each group, over all samples and positions of the tile."""
         above = np.moveaxis(tile.of(dedo).astype(self.dtype, copy=False), 0, 2)
-        columns = self.columns(tile, x, together=True)
+        columns = self.columns(tile, x)
         found: Array = np.matmul(above.reshape(*above.shape[:2], -1), columns.swapaxes(1, 2))
         return found.reshape(*above.shape[:2], -1, *self.layer.kernel)
