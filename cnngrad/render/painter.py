@@ -72,9 +72,9 @@ class Painter(Fitting):
                 formula = Text(_LONG.sub(lambda line: _BREAKS.sub(r"\g<0>\n    ", line[0]), plain(*row)))
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
-                yield Padding(formula, (0, 0, 0, 4))
+                yield Padding.indent(formula, 4)
             case Figure():
-                yield Padding(connections(block), (0, 0, 0, 4))
+                yield Padding.indent(connections(block), 4)
             case Together(blocks):
                 for part in blocks:
                     yield from self._block(part)
@@ -85,13 +85,13 @@ class Painter(Fitting):
                 overflow: Any = "fold" if self.folded else "ignore"
                 yield Group(*(Text(line, no_wrap=not self.folded, overflow=overflow) for line in lines))
             case Expansions(indent=indent):
-                yield Padding(self._expansions(block), (0, 0, 0, indent)) if indent else self._expansions(block)
+                yield Padding.indent(self._expansions(block), indent)
             case Labelled(rows):
                 table = Table.grid(Column(no_wrap=True), "", padding=(0, 1, 0, 0))
                 for label, each in rows:
                     written = self.sum(each, valued=True) if isinstance(each, Expansion) else f"= {self.number(each)}"
                     table.add_row(label, written)
-                yield Padding(table, (0, 0, 0, 2))
+                yield Padding.indent(table, 2)
             case TextTable(headings, rows, right, wrapped):
                 table = Table(box=None, pad_edge=False, header_style="bold")
                 for place, heading in enumerate(headings):
