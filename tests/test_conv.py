@@ -167,6 +167,12 @@ def test_integers_beyond_int64_are_an_error_that_names_the_bound(call):
         call([[2**40]], [[2**40]])
 
 
+def test_a_bias_counts_for_the_bound_of_o_alone():
+    with pytest.raises(cnngrad.CnngradError, match=r"O may reach 9.22e\+18 in magnitude"):
+        cnngrad.forward([[1]], [[1]], b=[2**63 - 1])
+    assert cnngrad.check([[1]], [[1]], [[1]], b=[2**63 - 1], dw=[[1]]).passed
+
+
 def test_decimals_too_large_for_their_dtype_are_an_error():
     with pytest.raises(cnngrad.CnngradError, match=r"O\[1\]\[1\] is too large for float32"):
         cnngrad.forward(np.full((1, 1), 1e30, np.float32), np.full((1, 1), 1e30, np.float32))

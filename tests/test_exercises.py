@@ -481,7 +481,8 @@ def test_sheets_and_solutions_are_documents_of_every_kind(tmp_path, monkeypatch,
     command = ["exercise", "-x", "3x3", "-w", "2x2", "--ask", "dX", "--title", "Homework 3"]
     for ending in (".txt", ".md", ".tex", ".svg", ".html"):
         assert main([*command, "--report", f"sheet{ending}", "--solution", f"solution{ending}"]) == 0
-        assert f"solution{ending} is saved" in capsys.readouterr().err
+        saved = [f"cnngrad: {name}{ending} is saved" for name in ("sheet", "solution")]
+        assert capsys.readouterr().err.splitlines() == saved
         files = [tmp_path / f"{name}{ending}" for name in ("sheet", "solution")]
         sheet, solution = (file.read_text().replace("&#160;", " ") for file in files)
         assert "Question 1" in sheet

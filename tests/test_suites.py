@@ -193,6 +193,12 @@ def test_what_was_left_out_is_said(mine, capsys):
     assert "The layer passes; 11 other layers of the suite not run." in " ".join(capsys.readouterr().out.split())
 
 
+def test_an_output_may_be_one_number(mine):
+    program = mine("return r.dw, r.dx, r.db")
+    words = ["check", "--run", program, "--suite", "quick", "--run-only", "plain"]
+    assert main([*words, "-x", "2x2", "-w", "2x2"]) == 0
+
+
 def test_the_suites_have_as_many_layers_as_the_readme_says():
     assert [len(cnngrad.suite(name)) for name in ("quick", "standard", "thorough")] == [12, 70, 300]
     assert "on 70 layers" in (golden.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")

@@ -35,21 +35,20 @@ def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Arrays) -> D
     tops = {tensor: largest_magnitude(array) for tensor, array in arrays.items()}
     found = []
     for result in results:
-        name = result.key
-        added = tops.get(B, 0) if result is O else 0
         if result is DB:
-            found.append(_exact(name, 1, tops[role[DEDO]], arrays[role[DEDO]].swapaxes(0, 1)))
+            products = 1, tops[role[DEDO]], arrays[role[DEDO]].swapaxes(0, 1)
         elif role[result] is O:
-            found.append(_exact(name, tops[X], tops[W], arrays[W].reshape(conv.canonical[W]), added))
+            products = tops[X], tops[W], arrays[W].reshape(conv.canonical[W])
         elif role[result] is DW:
-            found.append(_exact(name, tops[X], tops[DEDO], arrays[DEDO].swapaxes(0, 1)))
+            products = tops[X], tops[DEDO], arrays[DEDO].swapaxes(0, 1)
         else:
             by_channel = arrays[W].reshape(conv.by_groups).swapaxes(1, 2).reshape(conv.channels, -1)
-            found.append(_exact(name, tops[DEDO] * conv.copies, tops[W], by_channel, added))
+            products = tops[DEDO] * conv.copies, tops[W], by_channel
+        found.append(_exact(result.key, *products, tops.get(B, 0) if result is O else 0))
     return max(found, key=lambda dtype: dtype.kind == "i")
 
 
-def _exact(name: str, top: int, largest: int, factors: Array, added: int = 0) -> DType:
+def _exact(name: str, top: int, largest: int, factors: Array, added: int) -> DType:
     """The dtype in which all sums of products are exact.
 
     Args:
