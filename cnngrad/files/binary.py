@@ -131,6 +131,7 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
 def is_possible(shape: Shape, dtype: DType) -> bool:
     """Whether NumPy accepts this shape: it limits the axes, and the bytes of the others even if one is empty."""
     with suppress(TypeError, ValueError):
-        np.broadcast_to(np.empty((), dtype), shape)
+        # Whatever an element holds: a dtype with a shape of its own would add its axes.
+        np.broadcast_to(np.empty((), (np.void, dtype.itemsize)), shape)
         return True
     return False
