@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import cnngrad
-from cnngrad.derivation.blocks import Expansions, Formula, GridRow, Hint, Picture, Sentence
+from cnngrad.derivation.blocks import Expansions, Formula, Grids, Hint, Sentence
 from cnngrad.derivation.choice import SECTIONS, Choice
 from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
 from cnngrad.derivation.lesson import lesson
@@ -44,13 +44,11 @@ def equations(derivation):
             for e in block.expansions:
                 terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in e.terms]
                 found.append(f"{e.target} = {' + '.join(terms)}")
-        elif isinstance(block, GridRow):
-            found.append(" ".join(map(as_text, block.items)))
-        elif isinstance(block, Picture):
-            for row in filter(None, (block.symbols, block.numbers)):
+        elif isinstance(block, Grids):
+            for row in block.rows:
                 # Pictures that stand side by side are equations of their own.
-                apart = set(row.items[1::2]) == {"  "}
-                found += map(as_text, row.items[::2]) if apart else [" ".join(map(as_text, row.items))]
+                apart = set(row[1::2]) == {"  "} and any(cell.marked for line in row[0].cells for cell in line)
+                found += map(as_text, row[::2]) if apart else [" ".join(map(as_text, row))]
     return found
 
 
@@ -191,7 +189,7 @@ def test_channels_groups_and_samples_of_a_transposed_layer():
         assert equation in found, equation
     x, w, dedo = [[1, 2]], [[[3], [4]]], [[5, 6], [7, 8]]
     (section,) = cnngrad.derive(x, w, dedo, dims=1, transposed=True, sections=["dw"]).sections
-    titles = [grid.title for grid in section.blocks[-1].items if isinstance(grid, Grid)]
+    titles = [grid.title for grid in section.blocks[-1].rows[0] if isinstance(grid, Grid)]
     assert titles == ["∂E/∂W · channel 1, filter 1", "∂E/∂W · channel 1, filter 2"]
     derivation = cnngrad.derive(x, w, dedo, dims=1, transposed=True, sections=["dx-conv"])
     assert equations(derivation)[1] == (
@@ -313,17 +311,18 @@ def test_one_x_has_nothing_between_its_elements():
 @given(layers(most=4))
 def test_a_stamp_marks_the_outputs_of_its_x(case):
     derivation = cnngrad.derive(*("x".join(map(str, shape)) for shape in (case.x, case.w)), limit=4, **case.options)
-    rows = [block for block in blocks_of(derivation) if isinstance(block, GridRow) and "+=" in block.items]
+    grids = [block for block in blocks_of(derivation) if isinstance(block, Grids)]
+    rows = [row for block in grids for row in block.rows if "+=" in row]
     assert len(rows) == case.transposed
     for row in rows:
-        cells = [cell for grid in row.items if isinstance(grid, Grid) for line in grid.cells for cell in line]
+        cells = [cell for grid in row if isinstance(grid, Grid) for line in grid.cells for cell in line]
         marked = [cell.content for cell in cells if cell.marked]
         expander = Expander(derivation.source.layer)
         reached = {}
         for index in np.ndindex(*case.x[2:]):
             terms = expander.expand(Tensor.DX, (0, 0, *index)).terms
             reached[index] = [term.factors[0].of_array for term in terms if term.factors[0].lead == (1, 1)]
-        shown = tuple(place - 1 for place in row.items[-1].place)
+        shown = tuple(place - 1 for place in row[-1].place)
         assert [each for each in marked if each is not Fill.CUT] == reached[shown]
         # As many of its elements as of any other x lie on O.
         assert len(reached[shown]) == max(map(len, reached.values()))
@@ -373,12 +372,12 @@ def test_every_result_stands_at_the_end_of_its_sections():
     for title, result in (("∂E/∂W", grads.dw), ("∂E/∂X", grads.dx)):
         for section in derivation.sections:
             if str(section.title[0]) == f"{title} by the chain rule":
-                grids = [item for item in section.blocks[-1].items if isinstance(item, Grid)]
+                grids = [item for item in section.blocks[-1].rows[0] if isinstance(item, Grid)]
                 assert [[cell.content for cell in row] for row in grids[-1].cells] == result.tolist()
 
 
 def covered_of(row):
-    cells = (cell for item in row.items if isinstance(item, Grid) for line in item.cells for cell in line)
+    cells = (cell for item in row if isinstance(item, Grid) for line in item.cells for cell in line)
     return [cell.content for cell in cells if cell.marked]
 
 
@@ -393,29 +392,26 @@ def check_pictures(case, tensor, seed):
     )
     expansion = expander.expand(tensor, index)
     shown = list(pictures(expander.names, tensor, index))
-    marked = [pair for each in shown for pair in covered_of(each.symbols)]
+    marked = [pair for each in shown for pair in covered_of(each.rows[0])]
     products = [(getattr(left, "of", left), right) for left, right in marked if not isinstance(left, Fill)]
     assert sorted(sorted(map(str, pair)) for pair in products) == sorted(
         sorted(map(str, term.factors)) for term in expansion.terms
     )
-    numbers = [pair for each in shown for pair in covered_of(each.numbers)]
+    numbers = [pair for each in shown for pair in covered_of(each.rows[1])]
     assert len(numbers) == len(marked)
     assert sum(getattr(left, "of", left) * right for left, right in numbers if not isinstance(left, Fill)) == sum(
         left * right for left, right in (term.values for term in expansion.terms)
     )
     for each in shown:
         text = text_of(Painter().blocks([each]))
-        rows = [row for row in (each.symbols, each.numbers) if row is not None]
         # A mark is a bracket with a product in it; names have brackets behind a letter.
         seen = len(re.findall(r"(?<![a-z])\[", text))
-        once = len(covered_of(each.numbers))
-        apart = sum(
-            cell.marked for item in each.apart.items if isinstance(item, Grid) for row in item.cells for cell in row
-        )
-        assert seen in {*(once * number for number in range(1, len(rows) + 1)), apart}
+        once = len(covered_of(each.rows[1]))
+        apart = sum(cell.marked for item in each.apart if isinstance(item, Grid) for row in item.cells for cell in row)
+        assert seen in {*(once * number for number in (1, 2)), apart}
         if tensor is not Tensor.DW:
             is_full = tensor is (Tensor.O if case.transposed else Tensor.DX)
-            assert each.apart.items[-1].title.startswith("W rotated") == (case.flip != is_full)
+            assert each.apart[-1].title.startswith("W rotated") == (case.flip != is_full)
 
 
 @given(layers(most=5), st.sampled_from([Tensor.O, Tensor.DW, Tensor.DX]), st.integers(0, 2**16))
@@ -451,8 +447,8 @@ def test_a_hint_on_other_pictures_comes_only_if_there_are_others(columns, hints)
     """25 elements of dE/dX are pictured."""
     steps = cnngrad.derive(np.ones((5, columns)), np.ones((2, 2)), np.ones((4, columns - 1)))
     blocks = next(section.blocks for section in steps.sections if section.name == "dx-conv")
-    made = [block for block in blocks if isinstance(block, Picture)]
-    walked = [item for block in made if block.numbers for item in block.numbers.items if getattr(item, "total", None)]
+    made = [block for block in blocks if isinstance(block, Grids)]
+    walked = [item for block in made for item in block.rows[-1] if getattr(item, "total", None)]
     assert sum(block.apart is not None for block in made) + len(walked) == 25
     assert [block.text for block in blocks_of(steps) if isinstance(block, Hint) and "picture" in block.text] == hints
 
@@ -489,8 +485,8 @@ def test_every_layer_has_a_derivation(case):
         cnngrad.derive(*shapes, limit=4, **case.options),
     ):
         for block in blocks_of(derivation):
-            if isinstance(block, GridRow):
-                assert all(item.cells for item in block.items if isinstance(item, Grid))
+            if isinstance(block, Grids):
+                assert all(item.cells for row in block.rows for item in row if isinstance(item, Grid))
             if isinstance(block, Sentence):
                 assert "".join(map(str, block.parts)).strip()
 
@@ -771,7 +767,7 @@ def test_a_larger_layer_goes_from_a_corner_over_an_edge_to_the_inside():
 
 def test_pictures_name_their_sample_and_filter():
     derivation = cnngrad.derive("2x3x4x4", "2x3x2x2", "2x2x3x3", limit=4, elements=["x[2,1]22", "w[1,3]11"])
-    titles = [block.symbols.items[0].title for block in blocks_of(derivation) if isinstance(block, Picture)]
+    titles = [block.rows[0][0].title for block in blocks_of(derivation) if isinstance(block, Grids)]
     assert titles == [
         "∂E/∂O, framed · sample 2, filter 1",
         "∂E/∂O, framed · sample 2, filter 2",
@@ -789,7 +785,7 @@ def test_the_factor_of_the_scatter_equation_stands_beside_its_filter(size):
 
 def test_a_cell_of_the_padding_is_marked_and_names_what_it_repeats():
     derivation = cnngrad.derive("3", "3", "3", padding=1, padding_mode="reflect", elements=["w1"])
-    (picture,) = (block for block in blocks_of(derivation) if isinstance(block, Picture))
+    (picture,) = (block for block in blocks_of(derivation) if isinstance(block, Grids))
     assert "[x2′·∂E/∂o1]  [x1·∂E/∂o2]  [x2·∂E/∂o3]   x3    x2′" in text_of(Painter().blocks([picture]))
     assert sum("x′ is a cell that repeats x" in each for each in told(derivation)) == 1
 

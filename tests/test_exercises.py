@@ -190,7 +190,7 @@ def test_the_wrong_result_is_that_of_the_right_option():
         sheet = exercises(layer, ["mistake"], seed=seed)
         (question,) = sheet.questions
         arrays, options = problem_of(sheet.as_json()["exercises"][0])
-        grid = question.task[1].items[0]
+        grid = question.task[1].rows[0][0]
         array = np.array([[cell.content for cell in row] for row in grid.cells])
         keyword = {"∂E/∂X": "dx", "∂E/∂W": "dw"}[grid.title]
         report = cnngrad.check(arrays["X"], arrays["W"], arrays["dEdO"], **options, **{keyword: array})

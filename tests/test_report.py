@@ -203,7 +203,7 @@ def test_every_mistake_has_a_page_with_a_layer_that_shows_it(whole):
         grids, report = shown(mistake)
         wrong = [gradient for gradient in report.gradients.values() if not gradient]
         assert [gradient.mistakes for gradient in wrong] == [(mistake.id,)]
-        assert len(grids.items) >= 3
+        assert len(grids.rows[0]) >= 3
         # None of these layers shows what the lines of code of three of them do.
         assert wrong[0].code or mistake.id in ("output-padding-wrong-side", "other-layout", "activation-applied")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.derivation.blocks import Expansions, GridRow, Picture, Sentence
+from cnngrad.derivation.blocks import Expansions, Grids, Sentence
 from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
 from cnngrad.render.matrix import Fitting
 from cnngrad.render.painter import Painter
@@ -309,7 +309,7 @@ def _(facts, name, with_zeros):
 def _(facts, one, number):
     letter = {"output": "o", "dw": "w", "dx": "x"}[facts.section]
     size = facts.sizes[letter]
-    assert sum(map(is_grid, facts.before_it.items)) + int(number or 1) == np.prod(size[: max(2, len(size) - 2)])
+    assert sum(map(is_grid, facts.before_it.rows[0])) + int(number or 1) == np.prod(size[: max(2, len(size) - 2)])
     assert bool(one) == (not number)
 
 
@@ -468,10 +468,8 @@ def _(facts, bias):
 def _(facts, name, rows, columns):
     assert (name == "Mᵀ") == facts.case.transposed
     assert (int(rows), int(columns)) == (np.prod(facts.case.o[1:]), np.prod(facts.case.x[1:]))
-    titles = [
-        item.title for block in facts.blocks if isinstance(block, GridRow) for item in block.items if is_grid(item)
-    ]
-    assert not {"M", "Mᵀ"} & {*titles}
+    rows = [row for block in facts.blocks if isinstance(block, Grids) for row in block.rows]
+    assert not {"M", "Mᵀ"} & {item.title for row in rows for item in row if is_grid(item)}
 
 
 @says(
@@ -808,7 +806,7 @@ def _(facts, name, upper, framed, lower, padded, word, count):
     assert bool(framed) == (is_full and any(map(any, facts.frame)))
     assert bool(padded) == (facts.is_padded and not is_full)
     facts.check_leads(name.removeprefix("∂E/∂"), word, count)
-    assert isinstance(facts.after_it, Picture)
+    assert isinstance(facts.after_it, Grids)
 
 
 @says(r"Depths without a marked cell are not shown\.")
@@ -914,14 +912,8 @@ def check_lesson(case, seed=0, in_symbols=False, **choice):
                 ((pattern, check, match),) = found
                 check(facts, *match.groups())
                 met.add(pattern)
-            for row in (
-                (block,)
-                if isinstance(block, GridRow)
-                else (block.symbols, block.numbers)
-                if isinstance(block, Picture)
-                else ()
-            ):
-                for grid in filter(is_grid, row.items if row else ()):
+            for row in block.rows if isinstance(block, Grids) else ():
+                for grid in filter(is_grid, row):
                     check_grid(facts, grid)
             if isinstance(block, Expansions):
                 check_sums(facts, block)

@@ -13,7 +13,7 @@ from cnngrad.causes.hard import random_arrays
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.checks.checking import check
 from cnngrad.checks.report import Report
-from cnngrad.derivation.blocks import GridRow, Heading, ReportBlock, Sentence, Table
+from cnngrad.derivation.blocks import Grids, Heading, ReportBlock, Sentence, Table
 from cnngrad.derivation.grids import result_grids
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Shape, make_layer
@@ -40,7 +40,7 @@ _CLAIMED = (DX, DW, DB, O)
 
 
 @cache
-def shown(mistake: Mistake) -> tuple[GridRow, Report]:
+def shown(mistake: Mistake) -> tuple[Grids, Report]:
     """The arrays of the first layer in which a wrong result gets a mistake's name, and the report on it.
 
     A result that the mistake's line of code gives is preferred.
@@ -56,7 +56,8 @@ def shown(mistake: Mistake) -> tuple[GridRow, Report]:
                 graded = report.gradients[result.key]
                 if graded.mistakes == (mistake.id,) and (graded.code or not coded):
                     names = Names(layer, canonical_values(layer, arrays))
-                    return GridRow(tuple(grid for t in (X, W, DEDO) for grid in result_grids(names, t))), report
+                    row = tuple(grid for t in (X, W, DEDO) for grid in result_grids(names, t))
+                    return Grids((row,)), report
     raise AssertionError(f"no layer shows {mistake.id}")
 
 

@@ -17,7 +17,7 @@ from cnngrad.checks.comparison import counts
 from cnngrad.derivation.blocks import (
     Code,
     Expansions,
-    GridRow,
+    Grids,
     Heading,
     Labelled,
     ReportBlock,
@@ -424,7 +424,7 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
     is_o = gradient.gradient is O
     if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
         right = _marked("right" if is_o else "finite differences", numeric, np.zeros_like(off))
-        yield GridRow((_marked("checked, wrong elements marked", analytic, off), "  ", right))
+        yield Grids(((_marked("checked, wrong elements marked", analytic, off), "  ", right),))
     else:
         found: list[str] = []
         if not off.all():

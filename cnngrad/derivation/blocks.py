@@ -142,10 +142,18 @@ class Expansions:
 
 
 @dataclass(frozen=True)
-class GridRow:
-    """Grids and the signs between them, side by side: X ∗ ∂E/∂O = ∂E/∂W."""
+class Grids:
+    """Grids and the signs between them, side by side: X ∗ ∂E/∂O = ∂E/∂W.
 
-    items: Sequence[Item]
+    Attributes:
+        rows: the row, or the same one in symbols and in numbers, of which a narrow view shows only those that fit; the
+            last one in any case.
+        apart: two arrays that lie on each other in these rows side by side, the covered cells marked, for a view that
+            is too narrow for all rows; None if the middle is omitted there.
+    """
+
+    rows: tuple[Sequence[Item], ...]
+    apart: Sequence[Item] | None = None
 
 
 Link = tuple[Symbol | str, Symbol | str, Symbol | str]
@@ -179,24 +187,8 @@ class Figure:
         return [(x or "", link) for x, link in zip_longest(left, right)]
 
 
-@dataclass(frozen=True)
-class Picture:
-    """Two arrays that lie on each other, the products in the covered cells.
-
-    Attributes:
-        symbols: with symbols in the cells, which narrow views omit; None if numbers are enough.
-        numbers: with numbers; None if there are none.
-        apart: the two arrays side by side, the covered cells marked, for a view that is too narrow for both; None if
-            the middle is omitted there.
-    """
-
-    symbols: GridRow | None
-    numbers: GridRow | None = None
-    apart: GridRow | None = None
-
-
 # The blocks of a lesson; reports have others too.
-Block = Sentence | Formula | Expansions | GridRow | Picture | Figure | Hint
+Block = Sentence | Formula | Expansions | Grids | Figure | Hint
 ReportBlock = Block | Code | Heading | Labelled | Table | Together
 
 

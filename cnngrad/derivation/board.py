@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.derivation import formulas
-from cnngrad.derivation.blocks import Block, Expansions, Formula, GridRow, Hint, Part, Picture, Sentence
+from cnngrad.derivation.blocks import Block, Expansions, Formula, Grids, Hint, Part, Sentence
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Item, framed_input, grids, result_grids
 from cnngrad.derivation.telling import WHOLE_UP_TO, telling
@@ -45,16 +45,16 @@ def blocks(said: Said) -> Iterator[Block]:
     """The content of a section as blocks, without empty sentences."""
     for each in said:
         if isinstance(each, list):
-            yield GridRow(each)
+            yield Grids((each,))
         elif not isinstance(each, str | tuple):
             yield each
         elif parts := tuple(part for part in ([each] if isinstance(each, str) else each) if part != ""):
             yield Sentence(parts)
 
 
-def apart(rows: Iterable[Iterable[Item]]) -> GridRow:
+def apart(rows: Iterable[Iterable[Item]]) -> Items:
     """Some rows of grids as one."""
-    return GridRow([item for row in rows for item in ("  ", *row)][1:])
+    return [item for row in rows for item in ("  ", *row)][1:]
 
 
 class Board:
@@ -164,9 +164,9 @@ class Board:
             return list(np.ndindex(shape))
         return telling(self.layer, tensor, most)
 
-    def in_both(self, make: Callable[[Names], Items]) -> Picture:
+    def in_both(self, make: Callable[[Names], Items]) -> Grids:
         """A row of grids in symbols and in numbers, each if it fits."""
-        return Picture(*(GridRow(make(names)) for names in self.views))
+        return Grids(tuple(map(make, self.views)))
 
 
 def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:

@@ -13,10 +13,10 @@ from cnngrad.derivation.blocks import (
     Derivative,
     Figure,
     Formula,
+    Grids,
     Hint,
     Letter,
     Part,
-    Picture,
     Section,
     Source,
 )
@@ -444,11 +444,10 @@ def _pictured(board: Board, result: Tensor) -> Said:
     few = layer.dims < 3 and len(shown) == prod(layer.canonical[result])
     made = [each for at in shown if few for each in pictures(names, result, at, str(board.symbol(result, at)))]
     if len(made) == len(shown):
-        symbols = [each.symbols.items for each in made if each.symbols]
-        numbers = [each.numbers.items for each in made if each.numbers]
+        symbols, *numbers = zip(*(each.rows for each in made), strict=True)
         # After the first picture numbers are enough.
         symbols = symbols[:1] if numbers and board.choice.limit else symbols
-        yield Picture(apart(symbols), apart(numbers) if numbers else None)
+        yield Grids(tuple(map(apart, (symbols, *numbers))))
         return
     if board.choice.limit:
         shown = telling(layer, result, TELLING)
@@ -457,8 +456,8 @@ def _pictured(board: Board, result: Tensor) -> Said:
         sum_of = () if value is None else (" = ", value)
         yield "For ", element, *sum_of, f", {board.remark(result, place)}{one_by_one(layer, result, place)}:"
         for part, picture in enumerate(pictures(names, result, place)):
-            if board.choice.limit and picture.numbers and (number or part):
-                picture = replace(picture, symbols=None)
+            if board.choice.limit and (number or part):
+                picture = replace(picture, rows=picture.rows[-1:])
             # dE/dO is too large to stand beside X.
             yield replace(picture, apart=None) if layer.role[result] is DW else picture
     if prod(layer.canonical[result]) > len(shown):

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from cnngrad.derivation.blocks import GridRow, Phrase, Picture
+from cnngrad.derivation.blocks import Grids, Phrase
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
 from cnngrad.derivation.words import laid_out
 from cnngrad.layer import Axis, Layer
@@ -28,7 +28,7 @@ def one_by_one(layer: Layer, tensor: Tensor, index: Index) -> str:
     return f", {word} by {word}{only}" if count > 1 else ""
 
 
-def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Picture]:
+def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Grids]:
     """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other.
 
     Under a heading of their own they have the element's number too.
@@ -40,7 +40,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
     track = framed_output if role is DX else framed_input
     still = layer.role[DEDO if role is DX else X]
     state = laid_out(layer) if role is DX else ", padded" * layer.is_padded
-    total = names.number(tensor, index) if heading else None
+    views = [Names(layer), *[names] * (X in names.values)]
     # An x may stand in the padding too: each place has a picture of its own.
     inside = [
         [place for place in (axis.places([k])[0].tolist() if role is DX else [k]) if place >= -axis.before]
@@ -58,11 +58,8 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         below = partial(grids, tensor=lower, lead=lead, title=title, track=track, covered=covered)
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
-        yield Picture(
-            GridRow([*below(Names(layer), partner=upper)]),
-            GridRow([*below(names, partner=upper, total=total)]) if X in names.values else None,
-            GridRow([*below(names), "and", *beside]),
-        )
+        rows = (below(each, partner=upper, total=each.number(tensor, index) if heading else None) for each in views)
+        yield Grids(tuple(map(list, rows)), [*below(names), "and", *beside])
 
 
 def layer_matrix(names: Names, result: Tensor) -> Grid:

@@ -11,7 +11,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.derivation.blocks import Block, GridRow, Part, Sentence
+from cnngrad.derivation.blocks import Block, Grids, Part, Sentence
 from cnngrad.derivation.board import Board, apart, matrices
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_output, result_grids
@@ -259,7 +259,7 @@ class Maker:
                 before = ","
         parts.append(".")
         framed = matrices(self.board.names, array, title=f"{array.title}, framed", track=framed_output)
-        return Question("frame", (Sentence(tuple(parts)),), (GridRow(framed),), blanks)
+        return Question("frame", (Sentence(tuple(parts)),), (Grids((framed,)),), blanks)
 
     def mistake(self) -> Question:
         """A wrong result: which mistake is it?"""
@@ -283,8 +283,8 @@ class Maker:
         )
 
 
-def _row(grids: Iterable[Grid]) -> GridRow:
-    return apart([grid] for grid in grids)
+def _row(grids: Iterable[Grid]) -> Grids:
+    return Grids((apart([grid] for grid in grids),))
 
 
 def _empty(grid: Grid) -> Grid:

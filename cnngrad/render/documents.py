@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cnngrad.checks import Report
-from cnngrad.derivation.blocks import Derivation, GridRow, ReportBlock
+from cnngrad.derivation.blocks import Derivation, Grids, ReportBlock
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.opening import write_document
 from cnngrad.files.write import check_target, numbered
@@ -121,7 +121,7 @@ def _html(shown: Shown, style: Style) -> str:
         return html_document(shown, style)
     if isinstance(shown, Report):
         # The page shows the matrices as tables, so its text needs none.
-        blocks = (block for block in shown.blocks(_PLAIN.precision) if not isinstance(block, GridRow))
+        blocks = (block for block in shown.blocks(_PLAIN.precision) if not isinstance(block, Grids))
         return check_page(shown, style.precision, text_of(Painter(_PLAIN.precision).blocks(blocks)))
     title = style.title or shown.title
     body = f"<h1>{escape(title)}</h1>\n{html_of(shown, style)}"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from cnngrad.derivation.blocks import Derivation, Expansions, Picture
+from cnngrad.derivation.blocks import Derivation, Expansions, Grids
 from cnngrad.derivation.grids import Fill, Grid, Pair, grids, titled
 from cnngrad.derivation.pictures import MOST_PICTURES
 from cnngrad.layer.expansion import leads
@@ -82,7 +82,7 @@ class _Drawing(Painter):
         self.target, self.terms = expansion.target, self.sum(expansion, most_lines, valued=True)
         names = Names(layer, values)
         tensor, index = names.parse(self.target.name)
-        operands = [self.operands(block) for block in section.blocks if isinstance(block, Picture)]
+        operands = [self.operands(block) for block in section.blocks if isinstance(block, Grids)]
         lead, count = 2, len(leads(layer, tensor, index[:2]))
         if tensor is DB:
             # b has no sample and no position: its gradient is the sum of whole matrices.
@@ -95,10 +95,10 @@ class _Drawing(Painter):
         self.units = [[*["+"] * bool(k), *each] for k, each in enumerate(operands)] or [[]]
         self.units[-1] += [*["="] * bool(operands), *(self.tile(grid, tensor.letter) for grid in found)]
 
-    def operands(self, picture: Picture) -> list[_Tile | str]:
+    def operands(self, picture: Grids) -> list[_Tile | str]:
         """The array with its window, and the array that lies there."""
-        rows = (picture.numbers or picture.symbols, picture.apart)
-        under, both = ([item for item in row.items if isinstance(item, Grid)] for row in rows if row)
+        rows = (picture.rows[-1], picture.apart)
+        under, both = ([item for item in row if isinstance(item, Grid)] for row in rows if row)
         over = both[len(under) :]
         on = over[0].letter
         return [*(self.tile(grid, on) for grid in under), "∗", *(self.tile(grid, on) for grid in over)]

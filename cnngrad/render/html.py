@@ -22,9 +22,8 @@ from cnngrad.derivation.blocks import (
     Expansions,
     Figure,
     Formula,
-    GridRow,
+    Grids,
     Phrase,
-    Picture,
     Sentence,
     Source,
 )
@@ -174,9 +173,7 @@ def _block(block: Block, fitting: Fitting) -> str:
             head = f"<th>element</th><th>{'sum by the chain rule' if block.chain else 'sum'}</th>"
             head += "<th>value</th>" * is_valued
             return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
-        case GridRow(items):
-            return _row(items, fitting)
-        case Picture():
+        case Grids():
             return "\n".join(_row(items, fitting) for items in fitting.rows(block))
         case Figure():
             # The connections of one input, in rows that begin at the same line.

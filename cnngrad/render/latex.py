@@ -11,11 +11,10 @@ from cnngrad.derivation.blocks import (
     Expansions,
     Figure,
     Formula,
-    GridRow,
+    Grids,
     Heading,
     Part,
     Phrase,
-    Picture,
     ReportBlock,
     Sentence,
 )
@@ -163,9 +162,7 @@ class Writer(Fitting):
                 lines = r" \\[5pt] ".join([*rows, *[r"\cdots & \cdots & & \cdots"] * more])
                 brace = rf"\left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
                 return self.formula(f"{self.part(source)} {brace}")
-            case GridRow(items):
-                return self.equations(self.row(items))
-            case Picture():
+            case Grids():
                 return self.equations([line for items in self.rows(block) for line in self.row(items)])
         return ""
 

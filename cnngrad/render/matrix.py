@@ -13,7 +13,7 @@ from cnngrad.layer.names import Symbol
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 
 if TYPE_CHECKING:
-    from cnngrad.derivation.blocks import Picture
+    from cnngrad.derivation.blocks import Grids
 
 __all__ = ["Fitting", "grouped", "show_results", "style_of"]
 
@@ -30,25 +30,21 @@ def show_results(
     file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int, color: str = "auto"
 ) -> None:
     """Print the layer's line, and the first matrices of each result."""
-    results = []
+    console = make_console(file, color) if file.isatty() or chosen_color(color) == "always" else None
+    width = console.width if console else PLAIN_WIDTH
+    fitting = Fitting(precision, width, not (file.encoding or "utf-8").lower().startswith("utf"))
+    lines: list[Line] = [[(line, "bold")] for line in textwrap.wrap(layer, width)]
     for result in grids:
         matrices = tuple(result)
         more = len(matrices) - _MOST_MATRICES
-        note = [f"… {more} more matrices; -o FILE saves them all"] * (more > 0)
-        results.append((matrices[:_MOST_MATRICES], note))
-    if file.isatty() or chosen_color(color) == "always":
-        from cnngrad.derivation.blocks import GridRow, Hint, Sentence, Together
-        from cnngrad.render.painter import Painter
+        lines += [[], *fitting.lines(matrices[:_MOST_MATRICES])]
+        lines += [[(f"… {more} more matrices; -o FILE saves them all", DIM)]] * (more > 0)
+    if console:
+        from rich.text import Text
 
-        blocks = (Together((GridRow(matrices), *map(Hint, note))) for matrices, note in results)
-        console = make_console(file, color)
-        show(console, Painter(precision, console.width).blocks([Sentence((layer,), strong=True), *blocks]))
-        return
-    fitting = Fitting(precision, ascii_only=not (file.encoding or "utf-8").lower().startswith("utf"))
-    print(textwrap.fill(layer, PLAIN_WIDTH), file=file)
-    for matrices, note in results:
-        for line in ["", *map(_plain, fitting.lines(matrices)), *note]:
-            print(line.rstrip(), file=file)
+        show(console, (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in lines))
+    else:
+        file.writelines(f"{_plain(line).rstrip()}\n" for line in lines)
 
 
 def style_of(part: object) -> str:
@@ -91,19 +87,18 @@ class Fitting(Notation):
         self.line, self.most_columns = line, self.most_columns or int(line // 3)
         self._brackets = "++|++" if ascii_only else "┌┐│└┘"
 
-    def rows(self, picture: "Picture") -> list[Sequence[Item]]:
-        """A picture's products in symbols and in numbers if they fit, otherwise both arrays in pieces."""
-        rows: list[Sequence[Item]] = [row.items for row in (picture.symbols, picture.numbers) if row]
-        whole = []
-        for row in rows:
-            grids = [self.seen(item, self.line) for item in row if isinstance(item, Grid)]
-            whole += [row] if all(self.fits(grid, self.line) for grid in grids) else []
-        if whole or picture.apart is None:
-            return whole or rows[-1:]
+    def rows(self, block: "Grids") -> list[Sequence[Item]]:
+        """The rows that fit, otherwise two arrays that lie on each other in pieces, or else the last row."""
+        whole = [row for row in block.rows if all(self._has_room(item) for item in row if isinstance(item, Grid))]
+        if whole or block.apart is None:
+            return whole or [block.rows[-1]]
         pieces: list[Item] = []
-        for item in picture.apart.items:
+        for item in block.apart:
             pieces += self.pieces(item) if isinstance(item, Grid) else [item]
         return [pieces]
+
+    def _has_room(self, grid: Grid) -> bool:
+        return self.fits(self.seen(grid, self.line), self.line)
 
     def seen(self, grid: Grid, room: float) -> Grid:
         """A grid whole if it fits, otherwise its marked cells if it has any, with those next to them if they fit."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
-from cnngrad.derivation.blocks import Block, Expansions, GridRow, Sentence
+from cnngrad.derivation.blocks import Block, Expansions, Grids, Sentence
 from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.notation import Notation, number
 from cnngrad.errors import CnngradError
@@ -94,7 +94,7 @@ def _html(blocks: Iterable[Block], notation: Notation) -> str:
         match block:
             case Sentence(parts):
                 html += f"<p>{''.join(escape(notation.part(part)) for part in parts)}</p>"
-            case GridRow(items):
+            case Grids((items,)):
                 for grid in items:
                     if isinstance(grid, Grid):
                         rows = (

@@ -18,12 +18,11 @@ from cnngrad.derivation.blocks import (
     Expansions,
     Figure,
     Formula,
-    GridRow,
+    Grids,
     Heading,
     Hint,
     Labelled,
     Part,
-    Picture,
     ReportBlock,
     Sentence,
     Together,
@@ -100,9 +99,9 @@ class Painter(Fitting):
                 for cells in rows:
                     table.add_row(*cells)
                 yield table
-            case GridRow() | Picture():
+            case Grids():
                 shown = list[Text]()
-                for items in self.rows(block) if isinstance(block, Picture) else [block.items]:
+                for items in self.rows(block):
                     shown += [Text()] * bool(shown)
                     shown += (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in self.lines(items))
                 yield Group(*shown)
