@@ -79,23 +79,36 @@ def test_lessons_in_symbols_compile(x, w, dedo, options, tmp_path):
 SETTINGS = r"[\the\jot,\the\interdisplaylinepenalty,\the\abovedisplayskip,\the\value{MaxMatrixCols}]"
 
 
-def test_every_section_fits_the_frames_of_a_lecture_and_changes_nothing_else(whole, tmp_path):
+def test_every_section_fits_a_frame_or_several_and_changes_nothing_else(whole, tmp_path):
+    """A frame has as many slides as it needs; with allowframebreaks, Beamer has as many frames."""
     needs("beamer.cls", "pgfmath.sty")
     frames = []
     for name in NAMES if whole else ["notes"]:
-        for section in SECTIONS if whole else ("dx", "dx-conv", "summary"):
+        for section in SECTIONS if whole else ("dx-conv", "summary"):
             try:
                 derived(name, sections=[section]).save(str(tmp_path / f"{name}-{section}.tex"), fragment=True)
             except cnngrad.CnngradError:
                 continue
             content = rf"\input{{{name}-{section}}}\message{{{SETTINGS}}}"
-            breaks = "" if (name, section) == ("notes", "summary") else "[allowframebreaks]"
-            frames.append(rf"\begin{{frame}}{breaks}{content}\end{{frame}}")
+            kind = ("{A title}", "", "[allowframebreaks]{A title}")[len(frames) % 3]
+            frames.append(rf"\begin{{frame}}{kind}{content}\end{{frame}}")
     head = rf"\documentclass[aspectratio=169]{{beamer}}\begin{{document}}\message{{{SETTINGS}}}"
     (tmp_path / "a.tex").write_text("\n".join([head, *frames, r"\end{document}"]))
     log = log_of(tmp_path / "a.tex")
     assert not complaints(log)
     assert len(set(re.findall(r"\[[\d.pt]+,\d+,[^]]+,\d+\]", log))) == 1
+    # Every part of a section is shown, once.
+    (pages,) = map(int, re.findall(r"written on a.pdf \((\d+) pages", log))
+    assert whole or pages == 8
+
+
+def test_a_fragment_in_an_article_goes_on_from_page_to_page(tmp_path):
+    derived("notes", sections=["dx-conv"]).save(str(tmp_path / "part.tex"), fragment=True)
+    head = r"\documentclass{article}\usepackage{amsmath}\usepackage{xcolor}"
+    (tmp_path / "a.tex").write_text(head + r"\begin{document}\input{part}\end{document}")
+    log = log_of(tmp_path / "a.tex")
+    assert not complaints(log)
+    assert int(re.search(r"written on a.pdf \((\d+) pages", log)[1]) > 1
 
 
 @pytest.mark.whole

@@ -47,11 +47,25 @@ _SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
 \value{MaxMatrixCols}=50\relax
 \allowdisplaybreaks
 """
-# A group keeps the settings from the document around it.
-_BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. A long section fits \begin{frame}[allowframebreaks]{} of Beamer.
+# A group keeps the settings from the document around it. In a frame of Beamer the text is cut into parts that fit below
+# a title, each on a slide of its own; a part that can't be cut is made smaller.
+_BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. In a frame of Beamer it takes as many slides as it needs.
 \begingroup
+\def\slide{\csname ifbeamer@autobreak\endcsname\count255 \else\insertslidenumber\fi}
+\def\parts{\par\count255=0 \boxmaxdepth=0pt \loop
+  \setbox2=\vsplit0 to .8\textheight \setbox2=\vbox{\unvbox2}\advance\count255 by 1
+  \ifdim\ht2>.8\textheight \setbox2=\vbox{\hbox{\resizebox{!}{.8\textheight}{\box2}}}\fi
+  \ifnum\slide=\count255 \box2 \fi
+  \ifvoid0 \else\repeat
+  \only<\ifnum\slide=\count255 1\else\the\count255 \fi>{}}
+\splitmaxdepth=0pt \vfuzz=\maxdimen
 \setlength{\abovedisplayskip}{6pt plus 2pt}
 \setlength{\belowdisplayskip}{6pt plus 2pt}
+"""
+_BEGIN_PARTS = r"\setbox0=\vbox\bgroup"
+_END_FRAGMENT = r"""\par\egroup
+\ifcsname insertslidenumber\endcsname\parts\else\unvbox0 \fi
+\endgroup
 """
 
 # Approximate width of a line in ems: a page with 17 cm of text in 10 points.
@@ -93,11 +107,11 @@ _SIGNS = {
 
 def latex_document(derivation: Derivation, style: Style) -> str:
     """The article, or the fragment."""
-    writer = _Fragment(style.precision, _NARROW) if style.fragment else Writer(style.precision, LINE)
+    writer = Writer(style.precision, _NARROW if style.fragment else LINE)
     title = writer.text(style.title or derivation.layer)
     if style.fragment:
         body = writer.sections(derivation, r"\textbf{{{}}}")
-        return f"{_BEGIN_FRAGMENT}{_SETTINGS}\n{title}\n\n{body}\n\\par\\endgroup\n"
+        return f"{_BEGIN_FRAGMENT}{_SETTINGS}{_BEGIN_PARTS}\n{title}\n\n{body}\n{_END_FRAGMENT}"
     body = writer.sections(derivation, r"\subsection*{{{}}}")
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{writer.text(style.author)}\n" if style.author else ""
@@ -271,14 +285,6 @@ class Writer(Fitting):
     def _cell(self, cell: Cell) -> str:
         text = self.cell(cell.content).replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
-
-
-class _Fragment(Writer):
-    """Writes rows of matrices without depth, since Beamer does not count depth when it breaks a frame."""
-
-    def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
-        flat = (rf"\vbox{{\hbox{{$\displaystyle {line}$}}\kern0pt}}" for line in lines)
-        return super().equations(flat if name == "gather*" else lines, name)
 
 
 def _matrix_width(columns: list[list[str]]) -> float:
