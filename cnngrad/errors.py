@@ -17,10 +17,6 @@ class CnngradError(ValueError):
         super().__init__(visible(message, most=2 * _SHOWN))
 
 
-# Maximum number of characters of a name in a table.
-LONGEST_NAME = 24
-
-
 def visible(text: str, most: int | None = None) -> str:
     r"""Text from outside, safe for a terminal and for a document: unprintable characters are escaped as by `repr`.
 

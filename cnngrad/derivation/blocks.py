@@ -86,7 +86,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headings.
+    """Rows of text under headings, each with its name first, whose middle is left out if it is long.
 
     Attributes:
         right: the headings of right-aligned columns.

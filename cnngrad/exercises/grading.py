@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.derivation.notation import number
-from cnngrad.errors import LONGEST_NAME, CnngradError, visible
+from cnngrad.errors import CnngradError, visible
 from cnngrad.exercises.questions import Answer, Question
 from cnngrad.exercises.sheet import Sheet
 from cnngrad.layer import counted
@@ -62,13 +62,13 @@ class Grades:
             scores = [grade.score for grade in grades]
             shown = [sum(scores), *(scores[k] for k in numbers)]
             # At most two decimals, and whole scores without any.
-            rows.append((_short(student), *(number(round(score, 2), 4).removesuffix(".0") for score in shown)))
+            rows.append((student, *(number(round(score, 2), 4).removesuffix(".0") for score in shown)))
         yield Table(tuple(headings), tuple(rows), tuple(headings[1:]))
         if self.mistakes:
             made = []
             for name, times in self.mistakes.items():
                 by = dict.fromkeys(who for who, grades in self.each if name in [each.mistake for each in grades])
-                made.append((name, str(times), ", ".join(map(_short, by))))
+                made.append((name, str(times), ", ".join(by)))
             yield Table(("mistake", "made", "by"), tuple(made), ("made",), wrapped=True)
             yield Sentence(("cnngrad check --mistakes NAME tells more of one.",))
         yield from (Sentence((note,)) for note in self.notes)
@@ -84,10 +84,6 @@ class Grades:
             for student, grades in self.each
         ]
         return {"schema": SCHEMA, "students": students, "mistakes": self.mistakes, "notes": list(self.notes)}
-
-
-def _short(student: str) -> str:
-    return visible(student, LONGEST_NAME)
 
 
 def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Grades:
@@ -108,7 +104,7 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     each = list[tuple[str, tuple[Grade, ...]]]()
     seen = set[str]()
     for line, (student, *answers) in _rows(where, content, len(questions)).items():
-        student = student.strip()
+        student = visible(student.strip())
         grades = []
         for k, (question, text) in enumerate(zip(questions, answers, strict=True), start=1):
             # ? alone stands for all blanks of a question, as an empty cell does.
@@ -116,7 +112,7 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
             grade, note = _chosen(question, text) if question.options else _filled(question, text, partial)
             grades.append(grade)
             notes += [f"Row {line}, question {k}: {note}."] if note else []
-        notes += [f"Row {line}: {_short(student)} has a row already."] if student in seen else []
+        notes += [f"Row {line}: {student} has a row already."] if student in seen else []
         seen.add(student)
         each.append((student, tuple(grades)))
     if not any(grade.score for _, grades in each for grade in grades):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnngrad.checks.report import VERDICTS
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
-from cnngrad.errors import LONGEST_NAME, CnngradError, visible
+from cnngrad.errors import CnngradError, visible
 from cnngrad.layer import counted
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.programs import is_function
@@ -46,7 +46,7 @@ class Submissions:
         """A row for each submission, the causes counted, and how many submissions are right."""
         rows = (
             (
-                visible(name, LONGEST_NAME),
+                name,
                 VERDICTS[findings.passed],
                 f"{findings.counts['right']} of {len(findings.outcomes)}",
                 ", ".join(findings.causes),

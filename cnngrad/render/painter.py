@@ -29,6 +29,7 @@ from cnngrad.derivation.blocks import (
 )
 from cnngrad.derivation.blocks import Table as TextTable
 from cnngrad.derivation.notation import Notation
+from cnngrad.errors import visible
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion
 from cnngrad.render.connections import connections
@@ -40,6 +41,8 @@ __all__ = ["Painter"]
 
 # Only the heading has a line under it.
 _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
+# Maximum number of characters of a row's name, its first cell, which is not broken.
+_LONGEST_NAME = 26
 # Maximum number of lines of a shortened sum.
 _MOST_LINES = 2
 # A line of a formula that does not fit 80 columns, and where it may be broken.
@@ -96,8 +99,8 @@ class Painter(Fitting):
                 for place, heading in enumerate(headings):
                     justify: Any = "right" if heading in right else "left"
                     table.add_column(heading, justify=justify, no_wrap=not (wrapped and place))
-                for cells in rows:
-                    table.add_row(*cells)
+                for name, *others in rows:
+                    table.add_row(visible(name, _LONGEST_NAME), *others)
                 yield table
             case Grids():
                 shown = list[Text]()
