@@ -225,14 +225,12 @@ class Findings:
         # The most frequent one.
         for phrase, _ in Counter(each.precision for _, each in found if each.precision).most_common(1):
             says = f"it {phrase}"
-            told = {
-                outcome: {
-                    *(f"it {each.precision}" for each in outcome.results.values()),
-                    *(f.says for f in outcome.faults),
-                }
+            fewer = [
+                outcome
                 for outcome in self.failing
-            }
-            fewer = [outcome for outcome in told if says in told[outcome]]
+                if phrase in (each.precision for each in outcome.results.values())
+                or says in (fault.says for fault in outcome.faults)
+            ]
             where = "" if len(fewer) == len(self.failing) else f"in {self._which(fewer)} "
             yield f"{where}{says}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
