@@ -565,7 +565,7 @@ def leftover_counted(recipe: Recipe) -> Changes:
 @Mistake(
     "wrong-operand",
     RESULTS,
-    "another array is used in place of dE/dO or W",
+    "another array is used in place of dE/dO or W, or returned as the result",
     "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: check the order of the arguments",
     code=(
         "product = o[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
