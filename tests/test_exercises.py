@@ -170,9 +170,9 @@ def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
     matrix = np.array(question.right).reshape(-1, 9)
     o = cnngrad.forward(x, w, padding=((1, 0), (0, 1)), padding_mode="replicate")
     np.testing.assert_array_equal(matrix @ x.ravel(), o.ravel())
-    assert "Write the matrix M in o = M·x, with X and O written" in question.words
+    assert "Write down the numbers of the matrix M in o = M·x, with X and O written" in question.words
     (question,) = exercises(make_layer((3, 3), (2, 2), b_shape=(1,)), ["matrix"]).questions
-    assert "Write the matrix M in o = M·x + b, with X and O written" in question.words
+    assert "Write down the numbers of the matrix M in o = M·x + b, with X and O written" in question.words
     (question,) = exercises(make_layer((8, 6), (3, 2), stride=(2, 3), padding=(1, 0)), ["frame"]).questions
     assert question.right == (1, 2, 3, 2, 1, 2)
     (question,) = exercises(make_layer((3, 8), (2, 2), stride=3), ["frame"]).questions
@@ -311,6 +311,25 @@ def test_answers_are_read_as_students_write_them():
         (1, None), (0, "filter-not-rotated"), (0, None), (0, None),
     ]  # fmt: skip
     assert [note[-16:] for note in found.notes] == ["is not a number.", "is not a number."]
+
+
+def test_names_and_options_are_read_as_students_write_them():
+    sheet = exercises(make_layer((3, 3), (2, 2)), ["chain-rule", "products"], seed=7)
+    (first, *names), (one, *options) = (question.right for question in sheet.questions)
+    rest = " ".join(names)
+    rows = [
+        ["ann", f"{first[0]}_{{{first[1:]}}} {rest}", f"({one}) and ({options[0]})"],
+        ["bob", f"{first[0].upper()}{first[1:].translate({49: '₁', 50: '₂'})} {rest}", f"{one}/{options[0]}."],
+        ["cy", f"foo {rest}", f"{one} z"],
+    ]
+    found = graded(sheet, "a.csv", csv_of(["student", 1, 2], *rows))
+    part = pytest.approx(1 - 1 / (1 + len(names)))
+    both = 2 / (1 + len(options))
+    assert [[grade.score for grade in grades] for _, grades in found.each] == [[1, both], [1, both], [part, 0]]
+    assert found.notes == (
+        "Row 4, question 1: 'foo' is not a name.",
+        f"Row 4, question 2: '{one} z' is not the letters of options.",
+    )
 
 
 def test_digits_of_an_exercise_are_not_rounded_away(capsys):

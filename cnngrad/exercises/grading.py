@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import eq, itemgetter
 from typing import NamedTuple
+from unicodedata import normalize
 
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.derivation.notation import number
@@ -19,6 +20,7 @@ from cnngrad.schema import SCHEMA, Json
 
 __all__ = ["Grades", "graded"]
 
+_NAME = re.compile(r"[a-z]+(?:/[a-z]+)?(?:\[[0-9,]+\])?[0-9,]*[0-9]")
 # Maximum number of questions that have a column each.
 _MOST_COLUMNS = 10
 
@@ -146,10 +148,11 @@ def _rows(where: str, content: bytes, count: int) -> dict[int, list[str]]:
 
 def _chosen(question: Question, text: str) -> tuple[Grade, str]:
     """The share of the right options that are chosen, less as much for each wrong one; a note on what can't be read."""
-    chosen = {*re.sub(r"[\s;,.()]+", "", text.lower())}
+    chosen = {*re.sub(r"\band\b|[\s;,./&+()]+", "", text.lower())}
     right = {*question.right}
-    score = max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))
-    return Grade(score), f"{text[:30]!r} is not the letters of options" if chosen - question.options.keys() else ""
+    if chosen - question.options.keys():
+        return Grade(0.0), f"{text[:30]!r} is not the letters of options"
+    return Grade(max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))), ""
 
 
 def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
@@ -166,7 +169,7 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
         counts = f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}"
         return Grade(0.0), f"{counts}; write ? for one that is not answered"
     read = zip(words, given, strict=True)
-    odd = next((word for word, each in read if isinstance(each, str) != has_names and each != "?"), "")
+    odd = next((word for word, each in read if not _is_readable(each, has_names)), "")
     note = f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
     pairs = [(blank, answer) for blank, answer in zip(question.blanks, given, strict=False) if answer != blank.right]
     known = sum(answer in blank.wrong for blank, answer in pairs)
@@ -184,8 +187,14 @@ def _explained(question: Question, given: Sequence[Answer]) -> str | None:
     return max(fitting, key=itemgetter(0), default=(0, None))[1]
 
 
+def _is_readable(answer: Answer, as_name: bool) -> bool:
+    """Whether an answer is a name, or a number, or left open."""
+    return answer == "?" or (bool(_NAME.fullmatch(str(answer))) if as_name else not isinstance(answer, str))
+
+
 def _read(word: str) -> Answer:
     """An answer as a number, or the name of an element."""
-    plain = re.sub("[−–]", "-", word)
+    # Subscripts are digits too, as in w₁₂, and LaTeX has w_{12}.
+    plain = re.sub("[−–]", "-", normalize("NFKC", word))
     is_number = re.fullmatch(r"[-+]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,2})?", plain)
-    return float(plain) if is_number else word.replace("∂", "d").lower()
+    return float(plain) if is_number else re.sub("[_{}]", "", plain).replace("∂", "d").lower()

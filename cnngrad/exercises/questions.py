@@ -236,7 +236,7 @@ class Maker:
         what = f"the matrix {title}" if is_whole else f"this part of the matrix {title}"
         gives = f"in o = {title}·x{' + b' * self.layer.has_bias}"
         which = "the first sample of X and of O" if self.layer.batch > 1 else "X and O"
-        task = Sentence((f"Write {what} {gives}, with {which} written as columns x and o{order}:",))
+        task = Sentence((f"Write down the numbers of {what} {gives}, with {which} written as columns x and o{order}:",))
         return Question("matrix", (task, _row([_empty(grid)])), (_row([grid]),), blanks)
 
     def frame(self) -> Question:
