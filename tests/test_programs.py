@@ -249,7 +249,8 @@ def test_the_command_for_the_smallest_layer_is_a_line_of_its_own(mine, capsys):
 def test_the_printed_command_says_each_option_once_and_fails_in_the_same_way(mine, stdin, capsys, options, asked):
     """A function need not take the options of the command line, which the smallest layer keeps."""
     Path("mine.json").write_text(json.dumps([{"X": "2x3x9", "W": "2x3x2", "dims": 1}] * 2))
-    command = mine("return {'dx': r.dx + (x.size > 1)}")
+    # A usual mistake is found at once, and one number that is right keeps the options in the smallest layer.
+    command = mine("return {'dx': r.dx * (-1 if x.size > 1 else 1)}")
     suite = [] if "--suite" in options else ["--suite", "quick", "--run-only", "[ap]*"]
     _, findings, _ = found(capsys, "--run", command, *suite, *options.split())
     problem = findings["smallest"]["problem"]
@@ -631,9 +632,9 @@ def test_a_stream_that_does_not_answer_is_reminded_of_flushing(stream, capsys, m
     stream_py = f"{sys.executable} stream.py"
     body = Path("stream.py").read_text().replace("flush=True", "end=''")
     Path("stream.py").write_text(body + "    os.write(2, b'I am thinking')\n")
-    assert main(["check", "--run", stream_py, "--stream", "--timeout", "0.6", *one]) == 1
+    assert main(["check", "--run", stream_py, "--stream", "--timeout", "0.4", *one]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    for words in ("no answer in 3.6 s to the first call", "I am thinking", "flush standard output after it"):
+    for words in ("no answer in 2.4 s to the first call", "I am thinking", "flush standard output after it"):
         assert words in out
 
 
