@@ -102,6 +102,7 @@ def few_smaller_layers(monkeypatch):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "whole: runs with --whole alone")
+    config.addinivalue_line("markers", "long: with --whole it runs first, since no other test would be left beside it")
     config.addinivalue_line("markers", "sampled(step): every step-th case of a test runs, all of them with --whole")
     # A slow machine is no failure. Without --whole the examples are the same ones every time.
     settings.register_profile("sampled", deadline=None, max_examples=12, derandomize=True)
@@ -119,7 +120,7 @@ def pytest_collection_modifyitems(config, items):
         is_same = is_usual and "whole" not in item.fixturenames and not hasattr(item.obj, "hypothesis")
         (kept if (not (rest and is_same) if whole else is_usual) else left_out).append(item)
         numbers[test] += 1
-    items[:] = kept
+    items[:] = sorted(kept, key=lambda item: not (whole and item.get_closest_marker("long")))
     config.hook.pytest_deselected(items=left_out)
 
 

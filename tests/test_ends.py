@@ -246,12 +246,12 @@ def test_the_first_call_in_a_new_process_may_take_longer_too(found, tmp_path):
         "def f(x, w, dedo, *, groups, calls=[], **options):\n"
         "    if groups > 1:\n"
         "        os._exit(3)\n"
-        "    calls or time.sleep(1.2)\n"
+        "    calls or time.sleep(0.6)\n"
         "    calls.append(1)\n"
         "    r = cnngrad.backward(x, w, dedo, **options)\n"
         "    return r.dw, r.dx\n"
     )
-    findings = found("--run", "slow:f", "--suite", "quick", "--run-only", "[gb]*", "--timeout", "1")
+    findings = found("--run", "slow:f", "--suite", "quick", "--run-only", "[gb]*", "--timeout", "0.5")
     ends = {layer["name"]: layer["status"] for layer in findings["layers"]}
     assert ends == {"batch": "", "groups": "exit status 3", "bias": ""}
 

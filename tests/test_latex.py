@@ -79,6 +79,7 @@ def test_lessons_in_symbols_compile(x, w, dedo, options, tmp_path):
 SETTINGS = r"[\the\jot,\the\interdisplaylinepenalty,\the\abovedisplayskip,\the\value{MaxMatrixCols}]"
 
 
+@pytest.mark.long
 def test_every_section_fits_a_frame_or_several_and_changes_nothing_else(whole, tmp_path):
     """A frame has as many slides as it needs; with allowframebreaks, Beamer has as many frames."""
     needs("beamer.cls", "pgfmath.sty")

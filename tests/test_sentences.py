@@ -979,6 +979,7 @@ def test_what_a_lesson_says_of_a_chosen_layer_is_true(name):
     check_lesson(CASES[name], limit=4)
 
 
+@pytest.mark.long
 @pytest.mark.whole
 def test_what_200_lessons_say_is_true_and_every_pattern_occurs():
     met = set().union(*map(lessons_of, range(200)))
