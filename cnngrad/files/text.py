@@ -58,13 +58,15 @@ _SUFFIX = re.compile(
     r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
 )
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
-# Without a declared type numbers in code may be hexadecimal: those with d at the end or inside, and those that end in
-# f if others have no letter.
 # Fortran writes powers of ten with D, in tables too.
 _FORTRAN = re.compile("D(?=[-+])")
-_SIZED = r"(?<![\w.])[0-9.]++f(?:16|32|64)(?![\w.])"
+# Without a declared type numbers in code may be hexadecimal: those with d at the end or inside, and those that end in
+# f if others have no letter. 1.5f32 has a type in Rust, a power in Julia.
+_SIZED = r"[0-9.](?<![\w.].)[0-9.]*+f(?:16|32|64)(?![\w.])"
 _UNTYPED = re.compile(r"(?:const|var|val|static|final|let|\s)*")
-_WITH_D, _WITH_F, _WITHOUT = (rf"(?<![\w.])([0-9]++{end})(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", ""))
+_WITH_D, _WITH_F, _WITHOUT = (
+    rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
+)
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)")
 _INTEGER = (
@@ -285,8 +287,7 @@ def _counts(line: Array) -> bool:
 
 def _counting(array: Array) -> int:
     """The number of first columns that are row numbers or indices; -1 if the first line holds column numbers."""
-    ends = array[:, 0], array[0]
-    by_rows, by_columns = (_counts(line) for line in ends)
+    by_rows, by_columns = _counts(array[:, 0]), _counts(array[0])
     rows, columns = array.shape
     if min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:]):
         return -1
@@ -427,36 +428,32 @@ class _Reader:
 
         Also returns how many axes are written, and another possible reading.
         """
-        # Parts with marks of their own: the first column, and a factor.
-        blocks = [(parts[0][0], dict[str, str]())]
-        for place, said in parts[1:]:
-            marks = blocks[-1][1]
-            if "column" in said or "factor" in said or ("page" in said and marks):
-                blocks.append((place, said if "page" in said else {"factor": marks.get("factor", ""), **said}))
-        lines, following, doubt, is_table = list[list[Array]](), -1, "", False
-        for (start, marks), (stop, below) in pairwise([*blocks, (end, {})]):
-            source = bare[start:stop].rstrip(_EMPTY)
+        lines, following, doubt, is_table, factor = list[list[Array]](), 1, "", False, ""
+        # Without columns and factors all parts are read as one.
+        has_marks = any({"column", "factor"} & said.keys() for _, said in parts)
+        for (start, said), (stop, below) in pairwise([*(parts if has_marks else parts[:1]), (end, dict[str, str]())]):
+            source, factor = bare[start:stop].rstrip(_EMPTY), said.get("factor", "" if "page" in said else factor)
             typed = _TYPED.match(source)
             if not typed or typed.end() == len(source):
-                if "column" in marks or marks.get("factor", "") not in ("", below.get("factor")):
+                if "column" in said or ("factor" in said and "column" not in below):
                     self.fail(start, "no numbers follow a factor, or the number of a column")
                 continue
-            begin, self.about = typed.end(), self.about | _said(typed)
+            begin, self.about = typed.end(), {**self.about, **_said(typed), "factor": factor}
             is_table = source[begin] not in _OPENS
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             read = self.table if is_table else self.brackets
-            array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
+            array, doubt = read(start + begin, source[begin:])
             if "\n" not in source[: typed.end()] and prod(array.shape[: 1 + is_table]) > 1:
                 self.fail(start + typed.end(), "numbers beside a label, and others below them")
-            column = int(marks.get("column", 1))
+            column = int(said.get("column", 1))
             if column in (0, 1) or not lines:
                 lines, following = [*lines, []], min(column, 1)
             lines[-1].append(array)
-            last, there = marks.get("last", f"{column}"), f"{following} to {following + array.shape[-1] - 1}"
-            if "column" in marks and f"{column} to {last}" != there:
+            last, there = said.get("last", f"{column}"), f"{following} to {following + array.shape[-1] - 1}"
+            if "column" in said and f"{column} to {last}" != there:
                 self.fail(start, f"columns {column} to {last} are said, but {there} are there")
-            following, doubt = following + array.shape[-1], "" if "column" in marks else doubt
+            following, doubt = following + array.shape[-1], "" if "column" in said else doubt
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
         except ValueError:
@@ -483,7 +480,7 @@ class _Reader:
         # Pages of one row may be vectors.
         return np.moveaxis(array, (-2, -1), free), 0 if free[0] and array.shape[-2] == 1 else _DEEPEST
 
-    def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
+    def brackets(self, place: int, source: str) -> tuple[Array, str]:
         """The array in brackets, or in a row of them; in a single [], semicolons or lines end rows, as in MATLAB."""
         has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
         begin = max(source.find("=") - 20, 0)
@@ -502,16 +499,16 @@ class _Reader:
             in_rows = b"[[%b]]" % in_rows.replace(b";", b"],[")
             if b"],[" in in_rows and (not by_lines or _levels(in_rows)[1] == b"0"):
                 marks, rows, doubt = in_rows, r"\[;\n\]", _BY_LINES if by_lines and not has_end else ""
-        array, apart = self.shaped(place, source, factor, marks, rows, ",")
+        array, apart = self.shaped(place, source, marks, rows, ",")
         return self.one_array(place, source, marks, apart, array), doubt
 
-    def shaped(self, place: int, source: str, factor: str, marks: bytes, rows: str, mark: str) -> tuple[Array, bytes]:
+    def shaped(self, place: int, source: str, marks: bytes, rows: str, mark: str) -> tuple[Array, bytes]:
         """The numbers of a source in the shape that its marks give, several arrays along a first axis.
 
         Also returns the marks between these. Rows are what lies between the characters `rows`, and cells are apart by
         `mark`.
         """
-        array = self.numbers(place, source.replace(mark, ","), factor, rows != _LINES)
+        array = self.numbers(place, source.replace(mark, ","), rows != _LINES)
         sizes, apart = _levels(marks)
         if not array.size or not re.fullmatch(rb"0(?:[,\n\2]*+0)*+", apart):
             self.explain(place, source, rows, mark)
@@ -537,7 +534,7 @@ class _Reader:
         has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source)
         if has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1):
             self.fail(
-                place, "round brackets: rows, several arrays, complex numbers, or negative ones (write square ones)"
+                place, "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
             )
         # Round brackets without a comma are no axis in Python, nor is a list of one function.
         around = [found.end() for found in re.finditer(rb"[\[(](?=[\1])", opened)]
@@ -545,13 +542,13 @@ class _Reader:
         array = array.squeeze((*functions, *(axis for axis in around if array.shape[axis] == 1)))
         return array if array.ndim > 1 else array[None]
 
-    def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
+    def table(self, place: int, source: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
         lines, mark = self.cells(place, source)
         marks = _marks(lines.replace(mark, ","))
         marks = (b"\n%b" % marks).replace(b"\n,", b"\n") if mark == "|" else marks
         rows = re.sub(rb"\n\n+", b"]],[[", marks.strip(b"\n")).replace(b"\n", b"],[")
-        ((array,), _) = self.shaped(place, lines, factor, b"[[[%b]]]" % rows, _LINES, mark)
+        ((array,), _) = self.shaped(place, lines, b"[[[%b]]]" % rows, _LINES, mark)
         planes, height, width = array.shape
         count = _counting(array[0])
         # A number in quotation marks in each line is its index, as R writes it.
@@ -566,7 +563,7 @@ class _Reader:
         """The lines of a table with decimal points only, and the mark between its cells; a comma for blanks too."""
         self.refuse(place, re.search("\2", source), _COMMENTED)
         if re.search(r"[\[\](){}]", source):
-            self.numbers(place, source, "", False)
+            self.numbers(place, source, False)
             self.fail(place, _UNEVEN)
         # Remove lines of only bars, as in a drawn matrix; bars at the ends of lines separate nothing.
         lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", source)
@@ -594,8 +591,8 @@ class _Reader:
         self.refuse(place, re.search(_OTHER_BASE, lines), "{0!r}: decimal numbers, or binary or hexadecimal ones")
         return lines, mark
 
-    def numbers(self, place: int, source: str, factor: str, in_code: bool) -> Array:
-        """The numbers of a source times a factor, one after another."""
+    def numbers(self, place: int, source: str, in_code: bool) -> Array:
+        """The numbers of a source times the factor above it, one after another."""
         kind, parts = self.about.get("type", ""), [np.empty(0, np.int64)]
         integer, is_julia = re.search(_INTEGER, kind or self.called), re.search(r"\bFloat", kind) is not None
         in_code |= is_julia
@@ -604,17 +601,17 @@ class _Reader:
         if based and not known:
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
         is_untyped = in_code and (_UNTYPED.fullmatch(kind) or (based and integer))
-        if is_untyped and any(letter in source for letter in "dDfF"):
-            with_f = re.search(_WITHOUT, source) and re.search(_WITH_F, source)
-            sized = None if "let" in kind else re.search(_SIZED, source)
-            either = re.search(_WITH_D, source) or with_f or sized
+        has_letters = is_untyped and any(letter in source for letter in "dDfF")
+        if has_letters and not ("let" in kind and re.search(_SIZED, source)):
+            either = re.search(_WITHOUT, source) and re.search(_WITH_F, source)
+            either = re.search(_WITH_D, source) or re.search(_SIZED, source) or either
             self.refuse(place, either, "{0} is hexadecimal, or has a type or a power behind it")
         steps: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [(_FORTRAN, "e")]
         if in_code:
             steps = [(_HEXADECIMAL, _decimal), *[(_SUFFIX, ""), (_POWER, "e")][:: -1 if is_julia else 1]]
         if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
             steps.insert(0, (_OCTAL, lambda number: str(int(number[0], 8))))
-        power = f"{float(factor):.0e}"[1:] if factor else ""
+        power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
         # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
             words = f"{chunk[0].translate(_APART)} "
