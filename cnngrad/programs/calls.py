@@ -13,7 +13,7 @@ from cnngrad.causes.recipe import right_recipe
 from cnngrad.programs.calling import MEMORY, REPEATED
 from cnngrad.programs.judge import OTHER_ORDER, Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Result, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Result, Verdict
 from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")
@@ -21,6 +21,7 @@ _WORK = attrgetter("layer.work")
 KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _IN_ONE_PROCESS = Fault(KEPT.id, "its results depend on its process, or on earlier calls")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
+_STRIDES = "ignores-strides"
 # Kinds of numbers for which only a program may be right; how to make numbers of this kind, and how to spoil them again.
 _Change = Callable[[Array], Array]
 _SIMPLER: dict[str, tuple[_Change, _Change]] = {
@@ -44,7 +45,8 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
 def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None:
     """Add to the outcomes what further calls show: faults, and remarks that are none.
 
-    If results vary, no mistake can be read from them; what they do in new processes tells whether they do so by chance.
+    If results vary, no mistake can be read from them, and no fault in other calls is certain; what they do in new
+    processes tells whether they do so by chance.
     """
     if not any(VARIES in outcome.faults for outcome in outcomes):
         _call_again(judge, outcomes, strided)
@@ -54,7 +56,8 @@ def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None
         outcome.notes = [note for note in outcome.notes if note != OTHER_ORDER]
         wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
         outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
-        outcome.faults = [KEPT if is_kept and fault == VARIES else fault for fault in outcome.faults]
+        faults = [fault for fault in outcome.faults if fault != KEPT and fault.id not in (_VALUES.id, _STRIDES)]
+        outcome.faults = [KEPT if is_kept and fault == VARIES else fault for fault in faults]
 
 
 def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None:
@@ -73,27 +76,24 @@ def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> Non
         for outcome in wrong
         if not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
-    found = list[tuple[Outcome, Fault]]()
     if unknown:
         each = min(unknown, key=_WORK)
-        found += [(each, fault) for fault in _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)]
-    if right and judge.program.keeps_running:
-        for each in dict.fromkeys((right[0], right[-1], max(right, key=_WORK))):
-            found += [(each, fault) for fault in _in_other_ways(judge, each, strided)]
-        if judge.program.in_memory and not found:
-            found += [(right[0], fault) for fault in _with_nan(judge, right[0])]
-        if all(outcome.passed is not False for outcome in outcomes):
-            judge.program.close()
-            again = judge(right[0].layer)
-            # A first call may take too long.
-            if again.passed is False and again.end is None:
-                found.append((right[0], _IN_ONE_PROCESS))
-    # If results vary by chance, no other fault is certain.
-    more = grouped([pair for pair in found if pair[1] == VARIES] or found)
+        each.faults += _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)
+    if not right or not judge.program.keeps_running:
+        return
+    for each in dict.fromkeys((right[0], right[-1], max(right, key=_WORK))):
+        each.faults += _in_other_ways(judge, each, strided)
+    if judge.program.in_memory and not any(outcome.faults for outcome in outcomes):
+        right[0].faults += _with_nan(judge, right[0])
+    if all(outcome.passed is not False for outcome in outcomes):
+        judge.program.close()
+        again = judge(right[0].layer)
+        # A first call may take too long.
+        right[0].faults += [_IN_ONE_PROCESS] * (again.passed is False and again.end is None)
     # If every right layer is wrong for other numbers, they were right by chance.
-    by_chance = wrong and more.keys() >= {*right}
-    for outcome, faults in more.items():
-        outcome.faults += [fault for fault in faults if not (by_chance and fault == _VALUES)]
+    if wrong and all(_VALUES in outcome.faults for outcome in right):
+        for outcome in right:
+            outcome.faults.remove(_VALUES)
 
 
 def _repeats(judge: Judge, layer: SuiteLayer) -> bool:
@@ -148,7 +148,7 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
     for memory, (tensor, array) in product(MEMORY, layer.arrays.items()) if in_memory else ():
         says = f"right for C-contiguous arrays alone: wrong for {tensor.title} {memory}"
         same = {tensor: np.full_like(array, array.flat[0])} if memory == REPEATED else {}
-        yield replace(layer, arrays=layer.arrays | same, memory={tensor: memory}), Fault("ignores-strides", says)
+        yield replace(layer, arrays=layer.arrays | same, memory={tensor: memory}), Fault(_STRIDES, says)
 
 
 def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault]:
