@@ -44,12 +44,6 @@ SHARED_ROWS = 3
 # Least number of elements in a part of a row that is worth a product of its own.
 ROW_WIDTH = 32
 
-# Least number of multiplications for a row of O that is worth a product of its own.
-ROW_WORK = 2**7
-
-# Least number of elements in a row of dE/dO that is worth a product of its own.
-ROW_LENGTH = 2**5
-
 # Number of filters up to which copying columns takes longer than narrow products. dE/dX of 400x400 with 31 of 31x31,
 # a convolution with one filter, took 4.1 s by columns and 2.4 by rows; 600x50x400 with 12 of 4x3 took 0.19 and 0.29.
 FEW_FILTERS = 4

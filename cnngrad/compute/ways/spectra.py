@@ -78,7 +78,5 @@ class Spectra(Way):
         reach = axis.span - 1
         length = max(measured.BLOCK, 4 * axis.span)
         blocks = -(-axis.out // (length - reach))
-        if 4 * (axis.out + reach) <= 5 * length:
-            blocks = 1
         # Such a number divides a power of 30.
         return next(n for n in count(-(-axis.out // blocks) + reach) if 30**64 % n == 0)
