@@ -236,6 +236,7 @@ def told(derivation):
         ),
         (("2", "2", "4"), LAYER, "∂E/∂O with its padding is cut here: no window reaches the last position."),
         (("2", "2"), {"b": "1"}, "o2 is reached by x1 through w2, by x2 through w1: as x moves on"),
+        (("6", "5"), {}, "by x4 through w2, by x5 through w1, …: as x moves on"),
         (("2", "2"), {"b": "1", "output_padding": 1}, "behind the last stamp: o is b there."),
         (
             ("2", "2"),

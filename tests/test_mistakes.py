@@ -374,9 +374,12 @@ def test_any_factor_is_found_and_told(factor):
 
 
 def test_known_factors_are_told_by_name():
-    q = buggy.Layer(LAYERS[2])
-    assert "1/N" in graded(q, "dw", buggy.right_dw(q) / q.N).hint
-    assert "1/(N·H'·W')" in graded(q, "dw", buggy.right_dw(q) / (q.N * q.Ho * q.Wo)).hint
+    q = buggy.Layer(LAYERS[1])
+    assert "(by 0.5 = 1/N)" in graded(q, "dw", buggy.right_dw(q) / q.N).hint
+    assert "= 1/(N·H'·W'))" in graded(q, "dw", buggy.right_dw(q) / (q.N * q.Ho * q.Wo)).hint
+    # There is one sample, and nothing else of which there are two.
+    q = buggy.Layer(Case((1, 1, 5, 5), (1, 1, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    assert "(by 2)" in graded(q, "dw", 2 * buggy.right_dw(q)).hint
 
 
 def test_only_a_mean_over_the_batch_has_lines_of_code():
