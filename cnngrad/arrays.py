@@ -89,8 +89,6 @@ _ONE_PART = 2**13
 _SHARED = 2**19
 # The deepest nesting of lists that is read; a layer's arrays have at most 5 axes.
 _DEEPEST = 16
-# Bytes of a float16; NumPy has no fast product for it.
-_HALF = 2
 # NumPy has no bfloat16: in files each number is two bytes, the upper half of a float32.
 _BFLOAT16 = np.dtype("V2")
 
@@ -306,8 +304,8 @@ def norm(array: Array) -> float:
         found = math.hypot(*array.ravel().tolist())
         if math.isfinite(found):
             return found
-    elif array.flags.forc and array.itemsize > _HALF:
-        # Unlike NumPy's other products, vdot does not warn if large elements overflow.
+    elif array.flags.forc and array.dtype.type is not np.float16:
+        # NumPy has no fast product for float16. Unlike its other ones, vdot does not warn if large elements overflow.
         if array.size <= _ONE_PART:
             squares = float(np.vdot(array, array))
         else:

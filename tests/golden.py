@@ -55,9 +55,10 @@ def suite():
 
 
 def mistakes():
-    """The ways of making each mistake in the first layer that can have it; of rare mistakes one way in 16.
+    """The ways of making each mistake in the first layer that can have it.
 
-    Each with its words, and with the shape, the sum and the sum of squares of what it gives.
+    Each with its words, and with the shape, the sum and the sum of squares of what it gives. If a rare mistake has more
+    than 100 ways, one in 16 stands for the others.
     """
     lines, known = [], set()
     for x, w, b, options in MISTAKEN:
@@ -67,7 +68,7 @@ def mistakes():
             rights = [right_recipe(layer, result) for result in RESULTS] if mistake.id not in known else ()
             ways = [way for right in rights for way in mistake.changed(right)]
             known |= {mistake.id for _ in ways}
-            for way in ways[:: 1 if mistake.short else 16]:
+            for way in ways[:: 16 if len(ways) > 100 and not mistake.short else 1]:
                 found = given_by(way, data).astype(float)
                 numbers = f"{found.shape} {found.sum():.6g} {np.square(found).sum():.6g}"
                 lines.append(f"{mistake.id} {way.result.key}: {way.detail} {numbers}\n")

@@ -32,8 +32,8 @@ def test_the_norm_is_at_least_euclid_s_and_nan_where_a_number_is_missing(array, 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("place", [0, 2**19 - 1, 2**19, 2**20 + 4])
 def test_one_bad_number_among_many_is_found_in_any_part(bad, place):
-    array = np.ones(2**20 + 5, np.float32)
-    assert norm(array) == pytest.approx(2**10, rel=1e-3)
+    array = np.resize(np.float32([1, 2]), 2**20 + 5)
+    assert norm(array) == pytest.approx(2.5**0.5 * 2**10, rel=1e-3)
     array[place] = bad
     assert math.isnan(norm(array))
 
