@@ -35,8 +35,9 @@ def _hidden_once(data, results):
 
 @pytest.fixture(autouse=True)
 def hidden_once(monkeypatch):
-    """Most runs are over layers of the same suites: which mistakes their numbers hide is computed once."""
+    """Most runs are over the same layers, of suites or two shapes: which mistakes numbers hide is computed once."""
     monkeypatch.setattr("cnngrad.programs.suites.hidden_mistakes", _hidden_once)
+    monkeypatch.setattr("cnngrad.causes.hard.hidden_mistakes", _hidden_once)
 
 
 @pytest.fixture
