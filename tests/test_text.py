@@ -109,6 +109,7 @@ def test_what_tools_print_and_write_is_read(text):
         "float x[] = {1.f, 2.0f, 3f,\n4f};",
         "_Float32 x[N] = {1f32, 2.0f32, 3f32, 4.0f32};",
         " [1] 1 2 3\n [4] 4\n",
+        "\n [1] 1 2 3\n [4] 4\n",
         "[1f, 2f, 3f, 4f]",
         "double x[] = {0x1p0, 0x1.0p+1f, 0x1.8p1, 0x.4p+4};",
         "uint8_t x[] = {0x1, 0x02, 03, 0x4U};",
@@ -366,7 +367,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("(2,)\n[5]", "2 is declared, but 1 is there"),
         ("[1, 2], [3, 4]]", "brackets that are not closed"),
         ("5], [6", "nested or parted in different ways"),
-        ("[1, mydtype=int32]", "'my' is not a number"),
+        ("[1, mydtype=int32]", "'mydtype=int32' is not a number"),
         ("[[1, 2], [3, 4]]]", "nested or parted in different ways"),
         ("[[1, 2], 3, 4]", "row 2 has 3 numbers, row 1 has 2"),
         ("[" + "9" * 5_000 + "]", "an integer beyond int64's largest"),
@@ -634,6 +635,11 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("(1.5,2.5) (3.5,4.5)", "round brackets: rows, several arrays, complex or negative numbers"),
         ("[1 2 ...\n 3]", "numbers are omitted here"),
         ("1. 5 6\n2. 7 8", "its lines begin with counts"),
+        ("let x = vec![1i8, 0x2u8, _u16, 4];", "'_u16' is not a number"),
+        ("float x[2] = {007F, 1};", "'007F' begins with 0"),
+        ("uint8_t x[] = {0x09, 1d};", "1d is hexadecimal"),
+        ("> dx\n[1] 1 2 3\n[1] 1 2 3", "line 3, column 1: [1] stands in front of element 4"),
+        ("let x: Vec<[f32; 3]> = vec![[1.0, 2.0]];", "3 is declared, but 1x2 is there"),
     ],
 )
 def test_what_may_be_no_number_or_another_array_is_refused(text, words):

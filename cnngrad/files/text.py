@@ -99,7 +99,7 @@ _NO_NAME = (
 _ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w?|(?:(?!grad)\S)*+grad\S*+)"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = {
-    "\n": re.compile(
+    "\n": (
         rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
         r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
         rf"|(?P<comment>{_COMMENT}"
@@ -112,12 +112,10 @@ _SILENT = {
         r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
     ),
     # Between the numbers of a line comments stand in brackets alone.
-    r"\A[^\[({]*+[\[({][^/]*+/": re.compile(rf"([,;{{}}][ \t]*+)(?P<comment>{_COMMENT})"),
-    r"vec!|array!|&\[": re.compile(r"()(vec!|array!|&(?=\[))"),
+    r"\A[^\[({]*+[\[({][^/]*+/": rf"([,;{{}}][ \t]*+)(?P<comment>{_COMMENT})",
+    r"vec!|array!|&\[": r"()(vec!|array!|&(?=\[))",
     # The type in front of inner brackets, which repeats that of the outer ones.
-    r"\[\]|Array\(": re.compile(
-        r"([{\[,]\s*+)(new[\s\w.]*\[\](?=\s*[{\[])|(?:\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[]))"
-    ),
+    r"\[\]|Array\(": (r"([{\[,]\s*+)(new[\s\w.]*\[\](?=\s*[{\[])|(?:\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[]))"),
 }
 # Calls around an array: any call, the functions that leave an array as it is, and their keyword arguments.
 _CALL = re.compile(
@@ -133,7 +131,7 @@ _KNOWN = re.compile(
 _BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
 _KEYWORD = re.compile(
-    rf"(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?|(?:numpy|value)="
+    rf"(?<![\w.])(?:(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?|numpy=|value=)"
 )
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
@@ -143,7 +141,7 @@ _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, 
 _AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
 _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
 # A row, or a part of a vector, as R prints it: behind the number of its row or of its first element.
-_NUMBERED = re.compile(r"\n[ \t]*+\[([0-9]{1,9})(,?)\](?=[ \t]+[-+.0-9NI])([^\[\]\n]*+)(?=\n|\Z)")
+_NUMBERED = r"\n[ \t]*+\[([0-9]{1,9})(,?)\](?=[ \t]+[-+.0-9NI])([^\[\]\n]*+)(?=\n|\Z)"
 # Sizes in C that are macros or products.
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
 # A type or a macro in front of brackets.
@@ -316,13 +314,13 @@ class _Reader:
         if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
             for refused, words in _REFUSED.items():
                 self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
-        self.text = self.unnumbered()
+        self.text = re.sub(rf"(?:{_NUMBERED})++", self.unnumbered, self.text)
         if not raw:
             return
         self.text = self.text.translate(_CHARACTERS) if not text.isascii() else self.text
         for sign, pattern in _SILENT.items():
             if re.search(sign, self.text):
-                self.text = pattern.sub(_silenced, self.text)
+                self.text = re.sub(pattern, _silenced, self.text)
         self.text = _BOXES.sub(_beside, self.text)
         found = _CALL.search(self.text) if "(" in text else None
         while found and self.called.count("(") < _MOST_FUNCTIONS:
@@ -334,21 +332,16 @@ class _Reader:
         if "(" not in self.text and re.fullmatch(r"(?:[\w.]*(?:(?:float|int)[0-9]+|single|double)\( )+", self.called):
             self.text = self.text.replace("\1", " ").replace(")", " ")
 
-    def unnumbered(self) -> str:
-        """The text without R's numbers in front of rows and of the lines of a vector, which become one line."""
-        count, end = 1, 0
-
-        def without(line: re.Match[str]) -> str:
-            nonlocal count, end
-            count = count if line.start() == end else 1
-            begin = "\n" if line[2] or count == 1 else " "
+    def unnumbered(self, block: re.Match[str]) -> str:
+        """R's rows without their numbers, or the lines of a vector without those of their first elements, in one."""
+        count, lines = 1, ""
+        for line in re.finditer(_NUMBERED, block[0]):
             if int(line[1]) != count:
                 said = f"[{line[1]}{line[2]}] stands in front of {'row' if line[2] else 'element'} {count}"
-                self.fail(line.start(1) - 1, said)
-            count, end = count + (1 if line[2] else len(line[3].split())), line.end()
-            return begin + line[3].rjust(len(line[0]) - 1)
-
-        return _NUMBERED.sub(without, self.text)
+                self.fail(block.start() + line.start(1) - 1, said)
+            lines += ("\n" if line[2] or count == 1 else " ") + line[3].rjust(len(line[0]) - 1)
+            count += 1 if line[2] else len(line[3].split())
+        return lines
 
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and advice on how to write the text."""
