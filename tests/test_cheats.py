@@ -41,7 +41,7 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
 
 def test_a_plan_that_is_kept_without_the_dilation_is_wrong_in_a_layer_of_the_same_shapes():
     findings = cnngrad.check_function(keeps_a_plan_without_dilation, padding_mode="zeros")
-    assert [outcome.layer.name for outcome in findings.failing] == ["dilation-stride"]
+    assert [outcome.layer.name for outcome in findings.failing] == ["leftover-dilation"]
 
 
 def test_what_sometimes_adds_nothing_does_not_add_up():

@@ -449,7 +449,7 @@ def test_a_suite_is_data_for_parametrize():
     layers = cnngrad.suite("standard")
     assert len({layer.name for layer in layers}) == len(layers) > 45
     transposed = cnngrad.suite("standard", transposed=True)
-    assert len(transposed) == 64
+    assert len(transposed) == 65
     for layer in cnngrad.suite("quick"):
         assert cnngrad.check(**{t.keyword: a for t, a in layer.arrays.items()}, **layer.layer.options)
     plain = cnngrad.suite("standard", without=["batch", "channels"])

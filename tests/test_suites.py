@@ -80,7 +80,7 @@ def test_a_layer_without_it_stands_in_the_place_of_each_that_has_it(feature):
 
 def test_without_all_that_may_be_missing_every_layer_is_plain():
     layers = cnngrad.suite("standard", without=FEATURES)
-    assert len(layers) == 70
+    assert len(layers) == 71
     assert not any(test(layer.layer) for layer in layers for test in CONDITIONS.values())
 
 
@@ -126,7 +126,7 @@ def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
 
     layers = cnngrad.suite("standard", **fixed)
     same = {str(layer.layer.options[option]) for layer in layers}
-    assert len(layers) == 70
+    assert len(layers) == 71
     assert same == {str(FIXED[option])} or option == "padding"
     # Smaller layers keep it.
     smaller = [each.layer for each in smaller_layers(lambda: layers[11], (), lambda *_: None)]
@@ -200,8 +200,8 @@ def test_an_output_may_be_one_number(mine):
 
 
 def test_the_suites_have_as_many_layers_as_the_readme_says():
-    assert [len(cnngrad.suite(name)) for name in ("quick", "standard", "thorough")] == [12, 70, 300]
-    assert "on 70 layers" in (golden.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert [len(cnngrad.suite(name)) for name in ("quick", "standard", "thorough")] == [12, 71, 300]
+    assert "on 71 layers" in (golden.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_layers_have_sizes_at_the_edges_of_tiles_and_numbers_at_those_of_types():
@@ -227,7 +227,7 @@ def test_layers_have_sizes_at_the_edges_of_tiles_and_numbers_at_those_of_types()
 
 
 def test_random_layers_reach_the_edges_of_tiles():
-    layers = [layer.layer for layer in cnngrad.suite("thorough")[70:]]
+    layers = [layer.layer for layer in cnngrad.suite("thorough")[71:]]
     assert max(max(layer.out) for layer in layers) > 60
     assert max(layer.batch for layer in layers) > 60
     assert max(layer.group_channels for layer in layers) > 60
