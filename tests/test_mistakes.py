@@ -399,6 +399,12 @@ def test_the_parameter_of_a_mistake_is_told():
         assert words in graded(q, "dx", buggy.misplaced(q, parts)).hint
 
 
+def test_im2cols_matrix_that_is_reshaped_is_told():
+    q = buggy.Layer(SMALL_LAYER)
+    told = "reshaped from one row for each element of a filter to one for each position of O, not transposed)"
+    assert told in graded(q, "dw", buggy.reshaped_columns(q)).hint
+
+
 @pytest.mark.parametrize("columns", [3, 1])
 def test_a_wrong_dilation_on_the_one_axis_that_has_any_is_told(columns):
     q = buggy.Layer(Case((2, 2, 9, 10), (2, 2, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 2)))
@@ -1178,9 +1184,6 @@ def test_old_numbers_where_no_window_reads_are_told():
         ("dx", lambda q: buggy.right_dx(q).clip(-127, 127), "as int8"),
         ("dx", lambda q: buggy.flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.W),
          "dX is written at 0, not j + v: the whole index is left out"),
-        ("dw", buggy.reshaped_columns,
-         "im2col's matrix is reshaped from one row for each element of a filter to one for each position of O, "
-         "not transposed"),
     ],
 )  # fmt: skip
 def test_a_slip_is_told_in_the_user_s_words(result, claim, told):
