@@ -659,6 +659,20 @@ def test_each_of_two_mistakes_is_told_with_its_layers():
     assert "; 2 (dilation-2 and all; all have dilation > 1) are explained by dilation-ignored" in findings.summary
 
 
+def test_a_mistake_that_fits_one_layer_by_chance_is_not_told_beside_the_one_that_fits_all():
+    """In front along the rows the padding holds the nearest row; behind, no window of `all` reads it."""
+
+    def wrong(x, w, dedo, *, padding, **options):
+        (top, bottom), columns = [(padding, padding)] * 2 if isinstance(padding, int) else padding
+        framed = np.pad(x, ((0, 0), (0, 0), (top, 0), (0, 0)), "edge")
+        framed = np.pad(framed, ((0, 0), (0, 0), (0, bottom), columns))
+        return right(framed, w, dedo, padding=0, **options)[0], right(x, w, dedo, padding=padding, **options)[1]
+
+    findings = found(wrong, "plain", "padding-1", "all")
+    (explanation,) = findings.as_json()["explanations"]
+    assert (explanation["mistake"], explanation["layers"]) == ("border-side", ["padding-1", "all"])
+
+
 def test_a_layer_that_raises_hides_none_with_wrong_numbers():
     def wrong(x, w, dedo, *, groups, **options):
         if groups > 1:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,9 @@ from cnngrad.programs.verdicts import Outcome, grouped, named
 from cnngrad.schema import Json
 
 __all__ = ["Explanation", "Wrong", "explain", "unexplained"]
+
+# Up to this number of wrong arrays, each is tried with every mistake that explains another one.
+_FEW = 12
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,9 @@ class Wrong(NamedTuple):
         right = right_recipe(layer.conv, layer.role[self.report.gradient])
         name, *others = mistakes
         # `not-finite` and `truncated` are not in the catalogue.
-        if name in PLACES and not others:
-            for recipe in filter(self.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
-                self.known.setdefault(mistakes, recipe)
+        if name in PLACES and not others and mistakes not in self.known:
+            recipe = next(filter(self.is_given_by, CATALOGUE[PLACES[name]].changed(right)), None)
+            self.known.update({mistakes: recipe} if recipe else {})
         # In a small array the part that is left out may be everything.
         if ("zero",) in self.known and mistakes == ("incomplete",):
             self.known.setdefault(mistakes, None)
@@ -101,10 +105,17 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     chosen = list[tuple[str, ...]]()
     mistakes = set[str]()
     rest = wrong
-    while explained := Counter(names for each in rest for names in each.known):
-        best = max(sorted(explained, key=rank), key=explained.__getitem__)
-        for each in rest:
-            each.try_also(best)
+
+    def most() -> list[tuple[str, ...]]:
+        """The mistakes that are known to explain some of the rest, the most frequent first."""
+        explained = Counter(names for each in rest for names in each.known)
+        return sorted(explained, key=lambda names: (-explained[names], rank(names)))
+
+    while candidates := most():
+        # If few arrays are wrong, none of these need be the most frequent one.
+        for names, each in product(candidates if len(rest) <= _FEW else candidates[:1], rest):
+            each.try_also(names)
+        best = most()[0]
         others = [each for each in rest if not each.by(mistakes.union(best))]
         # A mistake that explains only one array may be a coincidence.
         if others and len(rest) - len(others) == 1 and (chosen or len({each.outcome for each in wrong}) > 1):
