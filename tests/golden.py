@@ -50,7 +50,7 @@ def made(name, ending):
 
 def suite():
     """The layers of the standard suite and the first random ones, with three axes: every number of the table."""
-    layers = cnngrad.suite("thorough", dims=3)[:73]
+    layers = cnngrad.suite("thorough", dims=3)[:110]
     return "".join(f"{layer.name}: {layer.layer.describe()}\n" for layer in layers)
 
 

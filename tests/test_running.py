@@ -162,10 +162,12 @@ def tried(x, w, **options):
 
 
 def test_one_product_on_all_axes_is_tried_first_and_then_on_each():
-    _, smaller = tried((7, 8), (3, 2), stride=2, padding=1, dilation=2)
-    axes = smaller[0].layer.axes
-    assert {(a.size, a.kernel, a.stride, a.dilation, a.before, a.after) for a in axes} == {(1, 1, 1, 1, 0, 0)}
-    assert [each.layer.size for each in smaller[1:3]] == [(1, 8), (7, 1)]
+    for options in ({"dilation": 2}, {"transposed": True, "output_padding": 1}):
+        _, smaller = tried((7, 8), (3, 2), stride=2, padding=1, **options)
+        axes = smaller[0].layer.axes
+        found = {(a.size, a.kernel, a.stride, a.dilation, a.before, a.after, a.extra) for a in axes}
+        assert found == {(1, 1, 1, 1, 0, 0, 0)}
+        assert [each.layer.size for each in smaller[1:3]] == [(1, 8), (7, 1)]
 
 
 def test_a_few_sizes_and_the_next_ones_are_tried():

@@ -168,6 +168,7 @@ def test_flip_and_shapes_are_the_same_in_all_layers(tmp_path, monkeypatch, capsy
         ("-w", "4x3x3x3"): {"W": [4, 3, 3, 3]},
         ("-x", "2x3x4x4", "--groups", "1"): {"X": [2, 3, 4, 4]},
         ("-x", "9x9", "-w", "3x3"): {"X": [9, 9], "W": [3, 3]},
+        ("-x", "9x9", "--groups", "2"): {"X": [2, 9, 9]},
     }.items():
         main([*words, *given])
         layers = json.loads(capsys.readouterr().out)["layers"]
