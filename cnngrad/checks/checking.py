@@ -160,7 +160,7 @@ def check_layer(
         ours = Work(layer, given)
         graded = {result: ours.computed(result) for result in GRADIENTS[: 2 + layer.has_bias]}
     whole = all(is_whole(operand.array) for operand in given.values())
-    asked = written and parse_form(written)
+    asked = None if written is None else parse_form(written)
     chosen = Choice(tuple(elements)).chosen(Names(layer), tuple(graded))
     arrays = canonical_values(layer, {tensor: operand.converted() for tensor, operand in given.items()})
     arrays.setdefault(DEDO, np.broadcast_to(np.int64(0), layer.canonical[DEDO]))
