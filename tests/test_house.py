@@ -74,9 +74,10 @@ def test_nothing_reaches_for_a_network_or_a_pickle():
 
 
 def test_the_pages_script_is_small_enough_to_be_read():
-    lines = [line for path in SCRIPTS for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len(lines) <= MOST_LINES_OF_SCRIPTS
-    assert [line for line in lines if len(line) > 100] == []
+    lines = {path.stem: path.read_text(encoding="utf-8").splitlines() for path in SCRIPTS}
+    assert [line for each in lines.values() for line in each if len(line) > 100] == []
+    # That of a check's page is another one.
+    assert sum(len(each) for name, each in lines.items() if name != "check") <= MOST_LINES_OF_SCRIPTS
 
 
 def test_the_pages_scripts_share_a_scope_without_a_name_twice():

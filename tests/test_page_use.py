@@ -274,13 +274,53 @@ def test_the_sum_makes_room_for_an_equation_that_would_be_cut(browser, tmp_path)
     browser.get(written(tmp_path, tmp_path / "digits.json"))
     grids, body, said = browser.execute_script("""
       const edges = (each) => [each.getBoundingClientRect().top, each.getBoundingClientRect().bottom];
-      return [[...document.querySelectorAll(".large table")].map(edges),
+      return [[...document.querySelectorAll(".large .sheet")].map(edges),
         ...[".large .body", "#said"].map((each) => edges(document.querySelector(each)))];
     """)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert len(grids) == 3
     assert all(body[0] <= top and bottom <= body[1] for top, bottom in grids)
     assert body[1] <= said[0] < said[1] <= 660
+
+
+PARTS = """
+const inside = (part, whole) => part.left >= whole.left && part.right <= whole.right + 1
+  && part.top >= whole.top && part.bottom <= whole.bottom + 1;
+const rect = (each) => each.getBoundingClientRect();
+const lit = [...document.querySelectorAll(".large td:is(.made, .chosen)")];
+return [[...document.querySelectorAll(".large table")].map((each) => parseFloat(getComputedStyle(each).fontSize)),
+  document.querySelectorAll(".cut.large").length,
+  [...document.querySelectorAll(".large caption")].map((each) => each.dataset.part),
+  lit.length, lit.filter((each) => !inside(rect(each), rect(each.closest(".sheet")))).length,
+  [...document.querySelectorAll(".large .sheet")].map((each) => [each.scrollLeft, each.scrollTop])];
+"""
+
+
+@pytest.mark.parametrize("sized", [(1280, 720), pytest.param((1024, 625), marks=pytest.mark.whole)], indirect=True)
+def test_of_large_grids_the_part_around_the_chosen_cell_is_shown_rather_than_small_numbers(sized, tmp_path):
+    arrays = {key: np.load(NOTES.parent / "digits" / f"{key}.npy")[:6].tolist() for key in ("X", "W", "dEdO")}
+    (tmp_path / "digits.json").write_text(json.dumps(arrays | {"padding": 1}))
+    address = written(tmp_path, tmp_path / "digits.json")
+    for element in ("dx-x[1,1]11", "dx-x[6,1]88"):
+        sized.get("about:blank")
+        sized.get(f"{address}#{element}")
+        fonts, cut, parts, lit, hidden, _ = sized.execute_script(PARTS)
+        assert min(fonts) >= 16
+        assert (min(fonts) >= 18) == (sized.execute_script("return innerWidth") >= 1200)
+        assert (cut, lit, hidden) == (0, 9, 0)
+        assert parts[0].endswith(" of 12×12 cells")
+    # A cell that is pointed at stays, and the window comes to it.
+    sized.find_element("id", "held").click()
+    cell = sized.execute_script("""
+      const { left, top, right } = document.querySelector("#grid-dx-result").parentNode.getBoundingClientRect();
+      return [right - 20, top + 24 + 18 + 40];
+    """)
+    before = sized.execute_script(PARTS)[-1]
+    sized.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": cell[0], "y": cell[1]})
+    *_, lit, hidden, after = sized.execute_script(PARTS)
+    assert (lit > 0, hidden) == (True, 0)
+    assert before[-1] == after[-1]
+    assert before[0] != after[0]
 
 
 def test_a_window_lies_on_the_cell_of_a_grid_that_is_narrower_than_its_caption(browser, tmp_path):

@@ -74,6 +74,10 @@ export function draw() {
         const text = textOf(grid, at.element, arrived), mark = marks.get(at.cell);
         paint(at.cell, { ...lookOf(at, all, isOwn, most), text, mark, kind });
       }
+      // The window, or the chosen cell, or what that is made of.
+      const under = cells.filter(({ cell }) => marks.has(cell));
+      const ownCells = ({ element }) => element === state.chosen || all.factors.has(element);
+      if (panel.matches(".parts")) reveal(grid, under.length ? under : cells.filter(ownCells));
     }
   }
 }

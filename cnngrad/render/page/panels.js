@@ -20,35 +20,60 @@ function measure(equation, most, hasUnits) {
 }
 
 // Gives a panel the first height in which its numbers fit, as large as possible; tells if they do.
-function resize(equation, { most, least, smallest }, heights, hasUnits) {
+function resize(equation, { most, least, smallest }, heights, hasUnits, hasParts) {
   const { panel, grids } = equation, body = panel.lastChild, crowded = MOST.at(-1);
   const tallest = Math.max(...grids.map(({ rows }) => rows.length));
+  const widest = Math.max(...grids.map(({ rows }) => rows[0].length));
+  const low = [least, 1], whole = [tallest, widest];
   const usual = range(most - least + 1, least).toReversed().map((size) => [size, 0]);
   const smaller = crossed([range(least - smallest, smallest).toReversed(), [0, 1]]);
-  const tries = [...crossed([MOST, heights, [...usual, [least, 1]]]),
-    ...crossed([[crowded], heights.slice(-1), smaller])];
+  // A part has three rows and columns at least.
+  const some = (all) => range(Math.max(all - 2, 1), Math.min(all, 3));
+  const parts = crossed([some(tallest), some(widest)]).toSorted(([a, b], [c, d]) => c * d - a * b);
+  const tries = [...crossed([MOST, heights, [...usual, low], [whole]]),
+    ...crossed([[crowded], heights.slice(-1), ...hasParts ? [[low], parts] : [smaller, [whole]]])];
   let measured;
-  const fits = ([characters, height, [size, isLow]]) => {
+  const fits = ([characters, height, [size, isLow], [rows, columns]]) => {
     // A unit stands in the caption.
     if (characters !== measured) measure(equation, characters, hasUnits && characters === crowded);
     measured = characters;
     const row = Math.round((isLow ? 1.6 : 2) * size);
     // The number of the window lies above the cell's own, or beside it in a low cell.
-    panel.style = `--high: ${height}px; --row: ${row}px; --font: ${size}px; --beside: ${isLow}`;
+    panel.style = `--high: ${height}px; --row: ${row}px; --font: ${size}px; --beside: ${isLow}; `
+      + `--rows: ${rows}; --most: ${columns}`;
+    panel.classList.toggle("parts", rows < tallest || columns < widest);
     // What is too high in any case need not be laid out.
-    return tallest * row < height && body.scrollWidth <= body.clientWidth
+    return rows * row < height && body.scrollWidth <= body.clientWidth
       && body.scrollHeight <= body.clientHeight;
   };
   // Scroll bars would take room.
   panel.classList.remove("cut");
-  return !panel.classList.toggle("cut", !tries.some(fits));
+  const found = tries.find(fits);
+  for (const { rows, caption } of grids) {
+    const all = [rows.length, rows[0].length];
+    const some = all.map((size, k) => Math.min(size, found?.[3][k] ?? size)).join("×");
+    caption.dataset.part = some === all.join("×") ? "" : ` · ${some} of ${all.join("×")} cells`;
+  }
+  return !panel.classList.toggle("cut", !found);
+}
+
+// Brings these cells in sight, the first in any case; what is pointed at stays where it is.
+export function reveal({ box, rows: [[head]] }, cells) {
+  if (!cells.length || box.matches(":hover")) return;
+  const [{ cell: first }, { cell: last }] = [cells[0], cells.at(-1)];
+  for (const [side, size] of [["Top", "Height"], ["Left", "Width"]]) {
+    const [scroll, offset] = [`scroll${side}`, `offset${side}`];
+    const least = last[offset] + last[`offset${size}`] - box[`client${size}`];
+    box[scroll] = Math.min(Math.max(box[scroll], least), first[offset] - head[offset]);
+  }
 }
 
 export function fit() {
   const stage = byId("stage"), wide = document.documentElement.clientWidth, isNarrow = wide < 700;
   const top = isNarrow ? 0 : stage.getBoundingClientRect().top + scrollY;
-  // Heights of numbers; they become smaller than `least` only if nothing else fits.
-  const large = { most: 26, least: wide < 900 ? 12 : wide < 1200 ? 16 : 18, smallest: 11 };
+  // Heights of numbers; rather than smaller ones, parts of grids are shown.
+  const least = wide < 900 ? 12 : wide < 1200 ? 16 : 18;
+  const large = { most: 26, least, smallest: least };
   for (const { result, panel } of page.equations)
     panel.firstChild.ariaPressed = panel.classList.toggle("large", result === state.equation);
   // The sum's place is small only if the large equation does not fit above it otherwise.
@@ -57,8 +82,8 @@ export function fit() {
     // What is left for the equation, with and without the small ones in sight.
     const room = innerHeight - top - byId("said").offsetHeight - 56;
     const heights = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
-    return resize(equationOf(state.equation), large, heights, isNumeric);
+    return resize(equationOf(state.equation), large, heights, isNumeric, !length);
   });
   for (const equation of page.equations.filter(({ result }) => result !== state.equation))
-    resize(equation, { most: 15, least: 11, smallest: 9 }, [144, 200, 300], false);
+    resize(equation, { most: 15, least: 11, smallest: 9 }, [144, 200, 300], false, false);
 }
