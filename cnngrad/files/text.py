@@ -314,7 +314,7 @@ class _Reader:
         if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
             for refused, words in _REFUSED.items():
                 self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
-        self.text = re.sub(rf"(?:{_NUMBERED})++", self.unnumbered, self.text)
+        self.text = re.sub(rf"{_NUMBERED}(?:{_NUMBERED})*+", self.unnumbered, self.text)
         if not raw:
             return
         self.text = self.text.translate(_CHARACTERS) if not text.isascii() else self.text
@@ -482,7 +482,7 @@ class _Reader:
         marks = _marks(source)
         if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
             self.refuse(place, re.search("\2", source), _COMMENTED)
-            several = re.search(r";\s*;|\A\[[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source)
+            several = re.search(r";\s*;|\A\[[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
             self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
             in_rows = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
             by_lines = not re.search(b"[,;]", in_rows)
