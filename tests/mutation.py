@@ -137,18 +137,17 @@ def pytest_collection_modifyitems(items):
     )
 
 
-def survives(path, line, text, folder):
-    """Whether the tests pass with this file's text in a copy of the checkout."""
+def survives(path, line, text, folder, more, limit=None):
+    """Whether the tests pass with this file's text in a copy of the checkout; False after `limit` seconds."""
     relative = path.relative_to(ROOT)
     original = (folder / relative).read_text(encoding="utf-8")
     (folder / relative).write_text(text, encoding="utf-8")
     try:
         command = [sys.executable, "-m", "pytest", "--quiet", "-x", "-p", "no:cacheprovider", "-p", "tests.mutation"]
+        command += more
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder), "LANG": "C.UTF-8", "HOME": str(folder)}
         environment["CHANGED"] = f"{relative}:{function_at(original, line)}"
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, timeout=3600 if text == original else 900
-        )
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=limit)
         if done.returncode and text == original:
             print(done.stdout.decode()[-3000:])
         return done.returncode == 0
@@ -163,7 +162,9 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--whole", action="store_true", help="with all cases of the tests, as .ci/run has them")
     options = parser.parse_args()
+    more = ["--whole"] * options.whole
     every = [(path, *change) for path in sorted((ROOT / "cnngrad").rglob("*.py")) for change in changes(path)]
     chosen = random.Random(options.seed).sample(every, options.count)
     ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".hypothesis")
@@ -171,9 +172,11 @@ def main():
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
         folders = [Path(place, str(k)) for k in range(options.jobs)]
         shutil.copytree(ROOT, folders[0], ignore=ignored)
-        first = every[0][0]
-        if not survives(first, 0, first.read_text(encoding="utf-8"), folders[0]):
+        first, begun = every[0][0], time.monotonic()
+        if not survives(first, 0, first.read_text(encoding="utf-8"), folders[0], more):
             sys.exit("the tests fail on the unchanged code: they can't tell what a change does")
+        # A change may make a loop endless. Notes take time, so twice as long is long enough even beside other jobs.
+        limit = 2 * (time.monotonic() - begun)
         for folder in folders[1:]:
             shutil.copytree(folders[0], folder)
         free = list(folders)
@@ -182,7 +185,7 @@ def main():
             path, line, what, text = change
             folder = free.pop()
             try:
-                return survives(path, line, text, folder), f"{path.relative_to(ROOT)}:{line}: {what}"
+                return survives(path, line, text, folder, more, limit), f"{path.relative_to(ROOT)}:{line}: {what}"
             finally:
                 free.append(folder)
 
