@@ -400,6 +400,7 @@ BAD = {
     "unknown option": (None, ["forward", NOTES, "--strides", "2"], "No such option: --strides"),
     "unknown command": (None, ["foward", NOTES], "No such command 'foward'"),
     "precision 0": (None, ["forward", NOTES, "--precision", "0"], "--precision"),
+    "more digits than float64 has": (None, ["forward", NOTES, "--precision", "18"], "--precision"),
     "rtol below 0": (None, ["check", NOTES, "--rtol", "-1"], "rtol is -1"),
 }
 
