@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cnngrad
+from cnngrad.__main__ import run as begun
 from cnngrad.cli.main import main
 
 NOTES = "samples/notes.json"
@@ -543,6 +544,19 @@ def test_a_path_that_the_system_refuses_is_told(run):
         assert code == 2
         assert "aaa" in err
         assert err.endswith(": File name too long\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [(KeyboardInterrupt, 130, "interrupted"), (MemoryError, 2, "can't start: there is not enough memory")],
+)
+def test_what_ends_the_command_before_it_begins_is_told(error, code, told, monkeypatch, capsys):
+    def begin():
+        raise error
+
+    monkeypatch.setattr("cnngrad.cli.session.Session.of_process", begin)
+    assert begun() == code
+    assert capsys.readouterr().err == f"cnngrad: {told}\n"
 
 
 def test_a_crash_is_never_1(run, monkeypatch):
