@@ -312,8 +312,8 @@ def test_of_large_grids_the_part_around_the_chosen_cell_is_shown_rather_than_sma
     # A cell that is pointed at stays, and the window comes to it.
     sized.find_element("id", "held").click()
     cell = sized.execute_script("""
-      const { left, top, right } = document.querySelector("#grid-dx-result").parentNode.getBoundingClientRect();
-      return [right - 20, top + 24 + 18 + 40];
+      const { left, top } = document.querySelector("#grid-dx-result").parentNode.getBoundingClientRect();
+      return [left + 18 + 20, top + 44 + 18 + 10];
     """)
     before = sized.execute_script(PARTS)[-1]
     sized.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": cell[0], "y": cell[1]})

@@ -52,7 +52,7 @@ function resize(equation, { most, least, smallest }, heights, hasUnits, hasParts
   for (const { rows, caption } of grids) {
     const all = [rows.length, rows[0].length];
     const some = all.map((size, k) => Math.min(size, found?.[3][k] ?? size)).join("×");
-    caption.dataset.part = some === all.join("×") ? "" : ` · ${some} of ${all.join("×")} cells`;
+    caption.dataset.part = some === all.join("×") ? "" : `${some} of ${all.join("×")} cells`;
   }
   return !panel.classList.toggle("cut", !found);
 }
