@@ -544,6 +544,13 @@ def test_what_can_not_be_is_refused(words, said, tmp_path, monkeypatch, capsys):
     assert not [*tmp_path.iterdir()]
 
 
+def test_of_8_products_at_most_5_are_right():
+    layer = make_layer((6, 6), (3, 3))
+    questions = [exercises(layer, ["products"], seed=seed).questions[0] for seed in range(20)]
+    assert {len(question.options) for question in questions} == {8}
+    assert max(len(question.right) for question in questions) == 5
+
+
 def test_a_sheet_has_room_for_9_numbers_along_an_axis_and_400_in_all():
     layer = make_layer((2, 8, 9), (4, 2, 2, 2))
     assert sum(prod(layer.written[tensor]) for tensor in (X, W, O)) == 400

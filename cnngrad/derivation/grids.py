@@ -152,7 +152,7 @@ def spread_output(axis: Axis, frame: tuple[int, int] = (0, 0)) -> Track:
     slots = np.full(axis.spread, Fill.GAP.value)
     slots[:: axis.stride] = range(axis.windows)
     framed = np.pad(slots, frame, constant_values=Fill.FRAME.value)
-    return Track(framed, range(frame[0], frame[0] + axis.spread, axis.stride))
+    return Track(framed, range(frame[0], framed.size, axis.stride))
 
 
 def framed_output(axis: Axis) -> Track:
