@@ -249,6 +249,7 @@ def test_pages_on_mistakes_are_listed_shown_and_saved(tmp_path, monkeypatch, cap
     saved = CATALOGUE if whole else CATALOGUE[::8]
     monkeypatch.setattr("cnngrad.checks.mistakes.CATALOGUE", saved)
     assert main(["check", "--mistakes", "--report", "all.md"]) == 0
+    assert Path("all.md").read_text().splitlines()[0] == "# Mistakes in backward passes"
     assert capsys.readouterr().out != listed
     assert [Path("all.md").read_text().count(f"\n{mistake.id} ──") for mistake in saved] == [1] * len(saved)
     assert main(["check", "--mistakes", "stride-ignore"]) == 2
@@ -256,6 +257,14 @@ def test_pages_on_mistakes_are_listed_shown_and_saved(tmp_path, monkeypatch, cap
     for option in (["--stride", "2"], ["--run", "f"], ["--dx", "x.npy"], ["--padding-mode", "reflect"]):
         assert main(["check", "--mistakes", *option]) == 2
         assert f"{option[0]} has no effect with --mistakes" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("undiagnosed")
+@pytest.mark.parametrize(("shape", "whole"), [((12, 8), True), ((13, 8), False), ((12, 9), False)])
+def test_a_small_array_is_shown_with_its_wrong_elements_marked(shape, whole):
+    dedo = np.arange(1, np.prod(shape) + 1).reshape(shape)
+    report = cnngrad.check(dedo, [[1]], dedo, dx=dedo + (dedo == 7))
+    assert ("checked, wrong elements marked" in str(report)) is whole
 
 
 def test_a_report_names_the_command_that_tells_more_of_a_mistake(capsys):
