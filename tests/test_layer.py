@@ -256,3 +256,8 @@ def test_the_filter_layout_of_a_transposed_layer_has_its_own_order():
     np.testing.assert_array_equal(o, right.transpose(1, 2, 0))
     with pytest.raises(CnngradError, match="use --layout nhwc --filter-layout hwoi "):
         make_layer((4, 4, 3), (2, 2, 5, 3), transposed=True)
+
+
+def test_the_samples_and_filters_of_o_count_for_its_numbers():
+    with pytest.raises(CnngradError, match=r"O would have 2.2e\+12 numbers"):
+        make_layer((2**20, 1, 1, 1), (2**21, 1, 1, 1))
