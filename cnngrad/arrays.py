@@ -57,15 +57,18 @@ class Marked(Array):
     Attributes:
         form: `"bfloat16"`, or `"text"` for numbers of a text or a list, which have no dtype of their own.
         named: the format that a text names, such as `"float16"`; empty for none.
+        digits: the significant digits to which a text's numbers are rounded, as powers of ten show; 0 if none do.
     """
 
     form: str = "text"
     named: str = ""
+    digits: int = 0
 
     def __array_finalize__(self, source: Any) -> None:
         """Inherit the form of the array that this is a view or a copy of."""
         self.form = getattr(source, "form", self.form)
         self.named = getattr(source, "named", self.named)
+        self.digits = getattr(source, "digits", self.digits)
 
 
 def form_of(array: Array) -> str:

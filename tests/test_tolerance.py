@@ -147,6 +147,17 @@ def test_a_printed_gradient_is_judged_by_its_digits(text, tmp_path):
     assert main(["check", str(tmp_path / "p.npz"), *claim, "--as", "float64"]) == 1
 
 
+def test_large_integers_in_a_text_are_judged_by_the_digits_that_powers_of_ten_show(tmp_path):
+    """PyTorch prints 104506 as 1.0451e+05 beside smaller numbers, which alone would be exact."""
+    x, w, dedo = np.array([[317, 2], [-30, 41]]), np.array([[1]]), np.array([[329, 5], [11, 13]])
+    np.savez(tmp_path / "p.npz", X=x, W=w, dEdO=dedo + 0 * x)
+    (dw,) = cnngrad.backward(x, w, dedo).dw.ravel().tolist()
+    assert f"{dw:.4e}" == "1.0451e+05"
+    for text, status in (("[[1.0451e+05]]", 0), ("[[1.0452e+05]]", 1), ("[[1.0451e5]]", 0), ("[[104510.]]", 1)):
+        (tmp_path / "dw.txt").write_text(f"dw = {text}")
+        assert main(["check", str(tmp_path / "p.npz"), "--dw", str(tmp_path / "dw.txt")]) == status, text
+
+
 def test_a_text_is_judged_in_the_precision_that_it_was_printed_in(tmp_path, capsys):
     def status(size, text, *words):
         x, w, dedo = 1.017 * X[0, 0], W[0, 0], size * DEDO[0, 0]

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from cnngrad.arrays import Array, form_of, may_overflow
+from cnngrad.arrays import Array, Marked, form_of, may_overflow
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 
@@ -174,7 +174,9 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
         return float(np.log10(chances).sum()) < _EVIDENT and bool((form.distance(values) <= fuzz).all())
 
     most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
-    shown = replace(shown, units={part: n for part, n in most if is_evident(replace(shown, units={part: n}))})
+    units = {part: n for part, n in most if is_evident(replace(shown, units={part: n}))}
+    digits = max(claim.digits if isinstance(claim, Marked) else 0 for claim in claims)
+    shown = replace(shown, units={"digits": digits} | units if digits else units)
     grain = np.maximum(grain, shown.step(np.abs(some)))
     for half in (replace(shown, format=format_) for format_ in reversed(HALVES)):
         if is_evident(half):

@@ -67,6 +67,7 @@ _UNTYPED = re.compile(r"(?:const|var|val|static|final|let|\s)*")
 _WITH_D, _WITH_F, _WITHOUT = (
     rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
+_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?([0-9]{1,3})(?![\w.])")
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)")
 _INTEGER = (
@@ -414,6 +415,9 @@ class _Reader:
         is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
+        # If the last digit of a number stands left of its point, as in 1.0278e+05, further digits are left out.
+        powers = _ROUNDED.findall(bare, parts[0][0], end)
+        marked.digits = max((1 + len(decimals) for decimals, power in powers if len(decimals) < int(power)), default=0)
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
     def joined(self, bare: str, parts: _Parts, end: int) -> tuple[Array, int, str]:
