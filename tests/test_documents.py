@@ -201,7 +201,9 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
     text = saved(tmp_path / "a.svg", "--section", "dx-conv", *(["--theme", "dark"] if theme == "dark" else []))
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
     assert ('fill="#ffffff"' in text) is (theme == "light")
-    assert float(re.search(r'viewBox="0 [\d.]+ ([\d.]+)', text)[1]) == 80 * 0.6 + 2
+    width, height = re.search(r'viewBox="0 [\d.]+ ([\d.]+) ([\d.]+)"', text).groups()
+    assert float(width) == 80 * 0.6 + 2
+    assert f'width="{width}em" height="{height}em"' in text
     # Every blank is kept.
     assert ET.fromstring(text).get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
     assert " " not in "".join(ET.fromstring(text).itertext()).partition("180°")[2].replace("\n", "")

@@ -77,17 +77,21 @@ def pieces(segments: Iterable[Segment]) -> list[tuple[str, str]]:
 
 
 _SVG = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {0:.2f} {1:.2f} {2:.2f}" role="img" \
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {0:.2f} {1:.2f} {2:.2f}"{5} role="img" \
 xml:space="preserve" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace">
 <title>{3}</title>
 <rect y="{0:.2f}" width="100%" height="100%" fill="{4}"/>
 """
 
 
-def svg_figure(shapes: Sequence[Shape], frame: tuple[float, float, float], title: str, style: Style) -> str:
-    """The figure as a picture on its own, as wide as its place; `frame` is its top, width and height."""
+def svg_figure(
+    shapes: Sequence[Shape], frame: tuple[float, float, float], title: str, style: Style, is_text: bool = False
+) -> str:
+    """The figure as a picture on its own, as wide as its place, or a text; `frame` is its top, width and height."""
     palette = {"": "none"} | PALETTES[style.theme]
-    svg = _SVG.format(*frame, escape(title), palette["paper"])
+    # In a viewer of its own a text is not made smaller until its last line is in sight.
+    size = f' width="{frame[1]:.2f}em" height="{frame[2]:.2f}em"' if is_text else ""
+    svg = _SVG.format(*frame, escape(title), palette["paper"], size)
     for shape in shapes:
         place = f'x="{shape.x:.2f}" y="{shape.y:.2f}"'
         match shape:
