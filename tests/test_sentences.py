@@ -556,6 +556,15 @@ def _(facts, unturned):
     assert bool(unturned) == (not facts.case.flip)
 
 
+@says(r"(O|∂E/∂W|∂E/∂X) is a sum over the (\d+) (channels|samples|filters)\.")
+def _(facts, result, number, word):
+    case = facts.case
+    sums = {"O": ("channels", case.x[1], case.groups), "∂E/∂W": ("samples", case.x[0], 1)}
+    own, count, groups = sums.get(result, ("filters", case.o[1], case.groups))
+    assert word == own
+    assert int(number) * groups == count > groups
+
+
 @says(r"(∂E/∂X|O) is a sum over the (\d+) (filters|channels)\. For the first:")
 def _(facts, result, number, word):
     case = facts.case

@@ -520,12 +520,16 @@ def _summary(board: Board) -> Said:
         DW: slides,
         DX: steps if layer.transposed else full,
     }
+    parts = {O: (layer.group_channels, "channels"), DW: (layer.batch, "samples"), DX: (layer.group_filters, "filters")}
     for tensor in (*[O] * layer.transposed, *tensors):
         yield Formula(rules.get(tensor) or board.rules[tensor])
         # Do not repeat what the formula itself says.
         plain = (moving, f"{moving}; b is added", f"{moving} slides over {wide}", f"the filter slides over {wide}")
         if tensor in said and said[tensor] not in plain:
             yield f"Here: {said[tensor]}."
+        number, over = parts.get(tensor, (1, ""))
+        if number > 1:
+            yield f"{tensor.title} is a sum over the {number} {over}."
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, which follows the same steps."
 
