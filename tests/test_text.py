@@ -433,6 +433,8 @@ def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
     ("text", "words"),
     [
         ("[1, ..., 2]", "cut: print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
+        ("tensor([1., ..., 2.])", 'cut: print it whole, in PyTorch after torch.set_printoptions(profile="full")'),
+        ("float x[2] = {1, 2};\nint main() {}", "a program: leave an array with its numbers alone"),
         ("∂E/∂X\n 1 2 … 5\n", "a table that cnngrad has cut: let it save the numbers: -o X.npy"),
         ("dX:\n  - [-6, 4]\n  - [1, 2]", 'yaml.safe_load(open("x.txt"))["X"]'),
         ("tensor(indices=tensor([[0, 1]]), layout=torch.sparse_coo)", "X.to_dense()"),

@@ -53,6 +53,7 @@ _IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\
 _TEXTS = (
     (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
     (r"∂E/∂[\s\S]*…", "a table that cnngrad has cut", "let it save the numbers: -o X.npy"),
+    (r"tensor\([\s\S]*\.\.\.", "cut", 'print it whole, in PyTorch after torch.set_printoptions(profile="full")'),
     (r"\.\.\.|[…⋮⋯⋱]", "cut", "print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
     (r"\A\s*\[?[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:", "a log", "leave what stands behind dates and words"),
     (r"(?i)<t[dr]\b", "a table in HTML", 'np.save("X.npy", pandas.read_html("FILE")[0].to_numpy())'),
@@ -70,6 +71,7 @@ _TEXTS = (
     (r"[0-9]/+[0-9]", "fractions", 'np.save("X.npy", np.array(X.tolist(), float))'),
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
+    (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
     (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),
     (_IN_A_BASE, "hexadecimal, octal or binary numbers", _BASES),
