@@ -338,7 +338,7 @@ def _(facts, name, cut, others):
     assert bool(others) == any(facts.terms["w"][facts.index(shown)[1]] < outputs for shown in facts.targets("w"))
 
 
-@says(rf"In ({NAME}), ({NAME}) is multiplied by (.*), so ∂\1/∂\2 = (.*)\. This gives")
+@says(rf"In ({NAME}), ({NAME}) is multiplied by (.*), so ∂\1/∂\2 = (.*?)\.(?: This gives)?")
 def _(facts, o, by, times, total):
     o, by = facts.index(o), facts.index(by)
     factors = [facts.index(name) for name in times.split(" and by ")]

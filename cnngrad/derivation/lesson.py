@@ -1,6 +1,5 @@
 """The argument: the sections of a derivation of O or of the gradients, in the order of the notes."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
@@ -49,7 +48,7 @@ from cnngrad.derivation.words import (
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Axis, Layer, counted
 from cnngrad.layer.expansion import Partial, leads
-from cnngrad.layer.names import Index, Names, Values
+from cnngrad.layer.names import Index, Names, Symbol, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 # Maximum width of the matrix M in characters, for a screen of 80 columns, and its maximum number of rows.
@@ -214,19 +213,22 @@ def _bias_gradient(board: Board) -> Said:
 
 
 def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
-    """The value of one partial derivative: of an output by the first element with terms."""
+    """The value of one partial derivative, and of one that is a sum if an output reads an element several times."""
+    mode, seen = board.layer.mode, list[tuple[list[Symbol], Symbol, Symbol]]()
     for place in places:
         by = board.symbol(tensor.array, place)
-        # With padding an output may read an x several times: an output that reads it seldom is the better example.
-        found = board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]
-        if not found:
-            continue
-        times_read = Counter(each for each, _ in found)
-        dedo = min(times_read, key=times_read.__getitem__)
-        o, factors = dedo.of_array, [factor for other, factor in found if other == dedo]
+        # Only in padding other than zeros does an output read an x several times.
+        found = board.factors(tensor, place, 1 if mode == "zeros" else None)[0]
+        for dedo in dict.fromkeys(dedo for dedo, _ in found):
+            seen.append(([factor for other, factor in found if other == dedo], dedo.of_array, by))
+        if seen and (mode == "zeros" or any(len(factors) > 1 for factors, *_ in seen)):
+            break
+    seldom = sorted(seen, key=lambda each: len(each[0]))[:1]
+    examples = seldom + [each for each in seen if len(each[0]) > 1 and each not in seldom][:1]
+    for number, (factors, o, by) in enumerate(examples, start=1):
         times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
-        yield "In ", o, ", ", by, " is multiplied by ", *times, ", so ", Partial(o, by), " = ", *plus, ". This gives"
-        return
+        end = ". This gives" if number == len(examples) else "."
+        yield "In ", o, ", ", by, " is multiplied by ", *times, ", so ", Partial(o, by), " = ", *plus, end
 
 
 def _convolution(board: Board) -> Said:

@@ -142,7 +142,9 @@ def _svg(shown: Shown, style: Style) -> str:
 
     lines = _console().render_lines(Group(*_painted(shown, style, _FoldingPainter)))
     texts = [Words(1, _LEADING * row, pieces(line), 1, "start") for row, line in enumerate(lines, start=1)]
-    return svg_figure(texts, (0, 2 + PLAIN_WIDTH * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style, is_text=True)
+    return svg_figure(
+        texts, (0, 2 + PLAIN_WIDTH * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style, is_text=True
+    )
 
 
 class _FoldingPainter(Painter):
