@@ -675,6 +675,16 @@ def test_a_mistake_that_fits_one_layer_by_chance_is_not_told_beside_the_one_that
     assert (explanation["mistake"], explanation["layers"]) == ("border-side", ["padding-1", "all"])
 
 
+def test_a_limited_norm_is_told_though_the_smallest_wrong_layer_has_an_array_of_one_number():
+    def clipped(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        return dw * min(1.0, 50 / np.linalg.norm(dw)), dx
+
+    findings = found(clipped, "impulse", "1x1", "plain", "square")
+    assert [outcome.layer.has_one_number for outcome in findings.failing] == [True, False, False]
+    assert "right for small numbers alone: larger ones overflow or are clipped" in findings.summary
+
+
 def test_a_layer_that_raises_hides_none_with_wrong_numbers():
     def wrong(x, w, dedo, *, groups, **options):
         if groups > 1:

@@ -77,7 +77,8 @@ def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> Non
         if not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
     if unknown:
-        each = min(unknown, key=_WORK)
+        # A layer with an array of one number may be right by chance.
+        each = min(unknown, key=lambda outcome: (outcome.layer.has_one_number, outcome.layer.work))
         each.faults += _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)
     if not right or not judge.program.keeps_running:
         return
@@ -181,13 +182,13 @@ def _if_kept(judge: Judge, wrong: Outcome, right: Sequence[Outcome]) -> list[Fau
 
 
 def _if_simpler(judge: Judge, layer: SuiteLayer) -> Iterator[Fault]:
-    """For which simpler numbers a wrong layer is right; in a layer with an array of one number, that may be chance."""
+    """For which simpler numbers a wrong layer is right."""
     given = layer.arrays
 
     def passed(arrays: Iterable[Array]) -> bool | None:
         return judge(replace(layer, arrays=dict(zip(given, arrays, strict=True)))).passed
 
-    for words, (simpler, other) in _SIMPLER.items() if min(a.size for a in given.values()) > 1 else ():
+    for words, (simpler, other) in () if layer.has_one_number else _SIMPLER.items():
         made = [*map(simpler, given.values())]
         # Any program is right for an array of only zeros. For few different numbers it may be right by chance.
         if (

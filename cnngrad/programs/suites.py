@@ -91,6 +91,11 @@ class SuiteLayer:
         """A measure of its size: the number of products of an element of dE/dO with one of W."""
         return self.arrays[DEDO].size * self.arrays[W].size
 
+    @property
+    def has_one_number(self) -> bool:
+        """Whether one of its arrays has a single number."""
+        return min(array.size for array in self.arrays.values()) == 1
+
     @cached_property
     def shows(self) -> tuple[str, ...]:
         """The ids of the mistakes that its numbers reveal and identify."""
