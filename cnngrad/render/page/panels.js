@@ -51,8 +51,8 @@ function resize(equation, { most, least, smallest }, heights, hasUnits, hasParts
   const found = tries.find(fits);
   for (const { rows, caption } of grids) {
     const all = [rows.length, rows[0].length];
-    const some = all.map((size, k) => Math.min(size, found?.[3][k] ?? size)).join("×");
-    caption.dataset.part = some === all.join("×") ? "" : `${some} of ${all.join("×")} cells`;
+    const part = all.map((size, k) => Math.min(size, found?.[3][k] ?? size)).join("×");
+    caption.dataset.part = part === all.join("×") ? "" : `${part} of ${all.join("×")} cells`;
   }
   return !panel.classList.toggle("cut", !found);
 }
