@@ -5,6 +5,7 @@ It compiles with pdflatex and needs only the packages amsmath and xcolor.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from zlib import crc32
 
 from cnngrad.derivation.blocks import (
     Derivation,
@@ -48,23 +49,27 @@ _SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
 \allowdisplaybreaks
 """
 # A group keeps the settings from the document around it. In a frame of Beamer the text is cut into parts that fit below
-# a title, each on a slide of its own; a part that can't be cut is made smaller.
+# a title, each on a slide of its own; a part that can't be cut is made smaller. A box of the fragment's own keeps what
+# is left for later slides, for each of which Beamer reads the text anew.
 _BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. In a frame of Beamer it takes as many slides as it needs.
 \begingroup
-\def\slide{\csname ifbeamer@autobreak\endcsname\count255 \else\insertslidenumber\fi}
-\def\parts{\par\count255=0 \boxmaxdepth=0pt \loop
-  \setbox2=\vsplit0 to .8\textheight \setbox2=\vbox{\unvbox2}\advance\count255 by 1
-  \ifdim\ht2>.8\textheight \setbox2=\vbox{\hbox{\resizebox{!}{.8\textheight}{\box2}}}\fi
-  \ifnum\slide=\count255 \box2 \fi
-  \ifvoid0 \else\repeat
-  \only<\ifnum\slide=\count255 1\else\the\count255 \fi>{}}
+\def\rest{{\csname cnngrad{0:x}\endcsname}}
+\ifcsname cnngrad{0:x}\endcsname\else\expandafter\newbox\csname cnngrad{0:x}\endcsname\fi
+\def\slide{{\csname ifbeamer@autobreak\endcsname1\else\insertslidenumber\fi}}
+\def\parts{{\par\boxmaxdepth=0pt \loop
+  \setbox2=\vsplit\rest to .8\textheight \setbox2=\vbox{{\unvbox2}}%
+  \ifdim\ht2>.8\textheight \setbox2=\vbox{{\hbox{{\resizebox{{!}}{{.8\textheight}}{{\box2}}}}}}\fi
+  \box2 \count255=\csname ifbeamer@autobreak\endcsname1\else0\fi\relax \ifvoid\rest\count255=0 \fi
+  \ifnum\count255=1 \repeat
+  \ifvoid\rest\else\only<\the\numexpr\insertslidenumber+1\relax>{{}}\fi}}
 \splitmaxdepth=0pt \vfuzz=\maxdimen
-\setlength{\abovedisplayskip}{6pt plus 2pt}
-\setlength{\belowdisplayskip}{6pt plus 2pt}
+\setlength{{\abovedisplayskip}}{{6pt plus 2pt}}
+\setlength{{\belowdisplayskip}}{{6pt plus 2pt}}
 """
-_BEGIN_PARTS = r"\setbox0=\vbox\bgroup"
-_END_FRAGMENT = r"""\par\egroup
-\ifcsname insertslidenumber\endcsname\parts\else\unvbox0 \fi
+_BEGIN_PARTS = r"""\ifnum\ifcsname insertslidenumber\endcsname\slide\else1\fi=1
+\global\setbox\rest=\vbox\bgroup"""
+_END_FRAGMENT = r"""\par\egroup\fi
+\ifcsname insertslidenumber\endcsname\parts\else\unvbox\rest\fi
 \endgroup
 """
 
@@ -111,7 +116,8 @@ def latex_document(derivation: Derivation, style: Style) -> str:
     title = writer.text(style.title or derivation.layer)
     if style.fragment:
         body = writer.sections(derivation, r"\textbf{{{}}}")
-        return f"{_BEGIN_FRAGMENT}{_SETTINGS}{_BEGIN_PARTS}\n{title}\n\n{body}\n{_END_FRAGMENT}"
+        begin = _BEGIN_FRAGMENT.format(crc32(body.encode()))
+        return f"{begin}{_SETTINGS}{_BEGIN_PARTS}\n{title}\n\n{body}\n{_END_FRAGMENT}"
     body = writer.sections(derivation, r"\subsection*{{{}}}")
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{writer.text(style.author)}\n" if style.author else ""
