@@ -67,7 +67,9 @@ _UNTYPED = re.compile(r"(?:const|var|val|static|final|let|\s)*")
 _WITH_D, _WITH_F, _WITHOUT = (
     rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
-_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?([0-9]{1,3})(?![\w.])")
+# Numbers of this size may have fewer decimals, of at least three, than their power of ten.
+_LARGE = 1e4
+_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.])")
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)")
 _INTEGER = (
@@ -416,8 +418,8 @@ class _Reader:
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
         # If the last digit of a number stands left of its point, as in 1.0278e+05, further digits are left out.
-        powers = _ROUNDED.findall(bare, parts[0][0], end)
-        marked.digits = max((1 + len(decimals) for decimals, power in powers if len(decimals) < int(power)), default=0)
+        powers = _ROUNDED.finditer(bare, parts[0][0], end) if (np.abs(array) >= _LARGE).any() else ()
+        marked.digits = max((1 + len(found[1]) for found in powers if len(found[1]) < int(found[2])), default=0)
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
     def joined(self, bare: str, parts: _Parts, end: int) -> tuple[Array, int, str]:
