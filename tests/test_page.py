@@ -785,9 +785,7 @@ def random_layer(rng):
 # All results of layers, as texts, and the layers in one line.
 COMPUTED = """
 return arguments[0].map(({ layer: spec, values }) => {
-  const layer = layerOf(spec);
-  const given = Object.entries(values).map(([t, list]) => [t, read(list)]);
-  const numbers = numbersOf(layer, Object.fromEntries(given));
+  const layer = layerOf(spec), numbers = numbersOf(layer, givenOf(layer, values));
   const all = ["o", "dw", "dx", ...(spec.bias ? ["db"] : [])].map((t) =>
     [t, layer.all(t).map((element) => String(numbers.value(element)))]);
   return Object.fromEntries([["line", lineOf(layer)], ...all]);
@@ -815,6 +813,24 @@ def test_the_pages_own_table_computes_what_the_library_does(opened, whole):
             right = {"o": cnngrad.forward(x, w, b, **options), "dw": grads.dw, "dx": grads.dx}
             right |= {} if b is None else {"db": grads.db}
             assert found == {name: [str(n) for n in np.ravel(array).tolist()] for name, array in right.items()}, options
+
+
+def test_typed_numbers_are_there_again_once_the_sizes_are(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened(NOTES)
+    driver.execute_script("arguments[0].focus()", cells_of(driver, "x")[8])
+    driver.switch_to.active_element.send_keys("7", Keys.END, "5", Keys.ENTER)
+    for size in (2, 12):
+        driver.execute_script(CHANGE, driver.find_element("id", "size-0"), size)
+    # A larger layer has new numbers besides.
+    assert texts(cells_of(driver, "x"))[:9] == ["1", "2", "3", "4", "5", "6", "7", "8", "75"]
+    assert len(set(texts(cells_of(driver, "x")))) > 9
+    driver.execute_script(CHANGE, driver.find_element("id", "size-0"), 3)
+    driver.find_element("id", "copy").click()
+    copied = json.loads(driver.find_element("id", "why").text)
+    assert copied["X"] == [[1, 2, 3], [4, 5, 6], [7, 8, 75]]
+    assert copied["dEdO"] == [[4, -2], [-3, 5]]
 
 
 def test_the_layer_can_be_changed(opened):

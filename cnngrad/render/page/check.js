@@ -11,16 +11,9 @@ function show({ dataset: { at } }, isPinned) {
   typeset(byId("line"), inText);
 }
 
-for (const kind of ["mouseover", "focusin", "click", "keydown"]) {
-  document.addEventListener(kind, (event) => {
-    const cell = event.target.closest("[data-at]");
-    if (event.key === "Escape") pinned = false;
-    if (!cell) return;
-    if (kind === "click" || event.key === "Enter") show(cell, true);
-    else if (kind === "keydown") walk(event, cell);
-    else if (!pinned) show(cell, false);
-  });
-}
+const cellOf = ({ target }) => target.closest("[data-at]");
+onCells(document, cellOf, (cell) => pinned || show(cell, false), (cell) => show(cell, true));
+addEventListener("keydown", ({ key }) => { if (key === "Escape") pinned = false; });
 // The first element of each matrix is a tab stop.
 for (const cell of cells) cell.tabIndex = cell.matches("tr:nth-child(2) :nth-child(2)") ? 0 : -1;
 const inAddress = () => cells.find(({ dataset }) => dataset.at === asked());

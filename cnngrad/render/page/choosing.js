@@ -3,8 +3,7 @@
 // Chooses what a cell holds: an element, or a zero with its reason. What is held has an address.
 export function choose({ element = null, zero = "" }, told = false) {
   if (state.held) setAddress(element ? `#${element.key}` : " ");
-  const held = state.held && element !== null;
-  Object.assign(state, NOTHING, { chosen: element, zero, told, held });
+  Object.assign(state, NOTHING, { chosen: element, zero, told, held: state.held && element });
   if (element) showDepths(element);
   page.render();
 }
@@ -13,10 +12,8 @@ export const release = () => choose({});
 
 // Holds an element, and shows its sample and channel.
 export function hold(element) {
-  const { layer } = page, [, channel] = element.index, { f } = state.at;
-  const first = Math.floor(channel / layer.channels) * layer.filters;
-  const group = layer.roles[element.array] === "wide" && { f: first + (f % layer.filters) };
-  Object.assign(state.at, group, layer.partOf(element));
+  for (const [name, parts] of Object.entries(page.layer.partsOf(element)))
+    if (!parts.includes(state.at[name])) [state.at[name]] = parts;
   state.held = true;
   choose({ element });
 }
@@ -44,7 +41,7 @@ export function holdAsked() {
 
 // What Play walks through in the large equation, and where it is.
 export function walked() {
-  const all = page.layer.all(walkedIn(equationOf(state.equation)));
+  const all = page.layer.all(equationOf(state.equation).walks);
   return { all, at: all.indexOf(state.chosen) };
 }
 

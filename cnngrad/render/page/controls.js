@@ -5,7 +5,7 @@ export function showLeads() {
   const { layer, layer: { spec } } = page, words = ["filter", "channel"];
   const [outer, inner] = layer.transposed ? words.toReversed() : words;
   const all = [
-    ["n", "sample", layer.batch], ["f", outer, layer.outer],
+    ["n", "sample", spec.batch], ["f", outer, layer.outer],
     ["c", spec.groups > 1 ? `${inner} of its group` : inner, layer.channels],
     ...equationOf(state.equation).grids.filter(isDeep)
       .map(({ id, title, axes: [depths] }) => [id, `depth of ${title}`, depths.length]),
@@ -28,34 +28,31 @@ export function choosePart({ name, value }) {
 
 // Shows the choices, and marks the samples, filters and channels with cells that light up.
 export function markLeads() {
-  const parts = allLit().map(page.layer.partOf);
+  const all = allLit().map(page.layer.partsOf);
   for (const option of document.querySelectorAll("#leads option")) {
     const { name } = option.closest("select"), k = Number(option.value);
-    option.textContent = k + 1 + (parts.some((part) => part[name] === k) ? " •" : "");
+    const isLit = all.some(({ [name]: parts }) => parts?.every((part) => part === k));
+    option.textContent = k + 1 + (isLit ? " •" : "");
     option.selected = k === state.at[name];
   }
 }
 
-const LARGEST = 12;
 const FIELDS = {
   size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation",
 };
 
-// Number fields, whose axes `relay` gets.
-export function addFields(relay) {
+// Number fields; the numbers of the layer before stay where they are.
+export function addFields() {
   const form = byId("fields"), { axes } = data.layer, note = byId("note");
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
   for (const [name, label] of Object.entries(FIELDS)) {
-    const inputs = words.flatMap((word, k) => {
-      const { [name]: defaultValue } = axes[k], min = name === "before" ? 0 : 1;
-      const ariaLabel = `${label} ${word}`.trim(), max = Math.max(LARGEST, defaultValue);
-      const id = `${name}-${k}`, type = "number", required = true;
-      const input = made("input", { type, min, max, required, id, ariaLabel, defaultValue });
-      return [k ? " × " : `${label} `, input];
-    });
+    const inputs = words.flatMap((word, k) => [k ? " × " : `${label} `, made("input", {
+      type: "number", min: name === "before" ? 0 : 1, max: 12, required: true, id: `${name}-${k}`,
+      ariaLabel: `${label} ${word}`.trim(), defaultValue: axes[k][name],
+    })]);
     note.before(made("span.group", {}, ...inputs));
   }
-  form.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
+  form.hidden = !form.checkValidity();
   form.addEventListener("change", () => {
     const wanted = structuredClone(axes);
     wanted.forEach((axis, k) => {
@@ -66,7 +63,7 @@ export function addFields(relay) {
     const wrong = form.querySelector("input:invalid");
     note.value = wrong ? `${wrong.ariaLabel}: a whole number from ${wrong.min} to ${wrong.max}`
       : wanted.flatMap((axis) => tableOf(axis).reasons)[0] ?? "";
-    if (!note.value) relay(wanted);
+    if (!note.value) use(layerOf({ ...data.layer, axes: wanted }), page.numbers.given);
   });
 }
 

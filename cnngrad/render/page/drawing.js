@@ -3,7 +3,7 @@
 // The cells that a window covers from its first cell on, each with the number that lies on it.
 function covered(equation, first) {
   const { grids: [, upper], steps } = equation, { axes } = upper;
-  return cellsOf(lowerOf(equation)).flatMap((at) => {
+  return cellsOf(equation.lower).flatMap((at) => {
     const slots = at.places.map((k, axis) => axes[axis][(k - first[axis]) / steps[axis]]);
     return slots.includes(undefined) ? []
       : [{ ...at, text: textOf(upper, elementAt(upper, slots)) }];
@@ -12,11 +12,9 @@ function covered(equation, first) {
 
 // The windows of the chosen element: the texts that lie on cells, and the frames.
 function windowsOf(equation, isOwn) {
-  const { chosen, at } = state, kind = `of-${equation.grids[1].array}`;
-  const isShown = isOwn && equation.starts
-    && page.layer.leadOf(chosen.array, at).every((k, axis) => k === chosen.index[axis]);
-  const starts = isShown ? crossed(page.layer.tables.map((table, axis) =>
-    equation.starts(table, chosen.index[axis + 2]))) : [];
+  const kind = `of-${equation.grids[1].array}`;
+  const starts = isOwn && equation.starts ? crossed(page.layer.tables.map((table, axis) =>
+    equation.starts(table, state.chosen.index[axis + 2]))) : [];
   // An x that stands in the padding too has several windows: numbers lie in that at its own place.
   const all = starts.map((first) => covered(equation, first)).filter((cells) => cells.length);
   const frames = all.map((cells, k) => made(`div.window.${kind}${k ? ".other" : ""}`, {
@@ -45,7 +43,7 @@ function lookOf({ grid, places, element, zero }, { factors, readers }, isOwn, mo
     `of-${grid.array}`, places.some((k, axis) => grid.isBorder?.(axis, k)) && "zero border",
     readers.has(element) && "feeds", element === state.chosen && "chosen",
     state.linked === `#${element.key}` && "pointed",
-    isOwn && factors.has(element) && `made shade-${factors.get(element) % 6}`,
+    isOwn && factors.has(element) && `made shade-${factors.get(element)[0].number % 6}`,
     hasNumber && `heat ${share < 0 ? "cold" : "hot"}`, answer && (right ? "ok" : "bad"),
   ];
   const verdict = answer ? ` ${answer}, ${right ? "right" : "wrong"}` : "";
@@ -59,12 +57,12 @@ function lookOf({ grid, places, element, zero }, { factors, readers }, isOwn, mo
 export function draw() {
   const all = lit();
   for (const equation of page.equations) {
-    const { grids, stamps, panel } = equation, { caption, title } = grids.at(-1);
-    const isOwn = all.factors.size > 0 && walkedIn(equation) === state.chosen.tensor;
+    const { grids, lower, walks, result, panel } = equation, { caption, title } = grids.at(-1);
+    const isOwn = all.factors.size > 0 && walks === state.chosen.tensor;
     const { kind, marks, frames } = windowsOf(equation, isOwn);
-    if (stamps) caption.textContent = title + (isOwn ? " so far" : "");
+    if (walks !== result) caption.textContent = title + (isOwn ? " so far" : "");
     for (const old of panel.querySelectorAll(".window")) old.remove();
-    lowerOf(equation).box.append(...frames);
+    lower.box.append(...frames);
     for (const grid of grids) {
       const cells = cellsOf(grid), elements = cells.map(({ element }) => element).filter(Boolean);
       const numbers = isNumeric ? elements.map(page.numbers.value) : [];

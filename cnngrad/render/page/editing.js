@@ -1,18 +1,18 @@
 // Numbers that are typed on cells: new ones of the given arrays, and answers.
-export const canChange = ({ element, grid: { tensor } }) =>
-  element && isNumeric && (tensor in file || state.asked === tensor);
 
 // Opens a field on a cell, with the number that is there or the first character of another.
-export function edit({ element, cell }, begun = null) {
-  const isAsked = state.asked === element.tensor, ariaLabel = element.name;
+export function edit(event, begun = null) {
+  const { element, cell } = cellAt(event) ?? {}, isAsked = state.asked === element?.tensor;
+  if (!element || !isNumeric || !(element.tensor in data.values || isAsked)) return;
+  event.preventDefault();
   const before = isAsked ? state.typed.get(element) ?? "" : shown(page.numbers.value(element), 17);
-  const input = made("input", { value: begun ?? before, ariaLabel });
+  const input = made("input", { value: begun ?? before, ariaLabel: element.name });
   page.set({ playing: 0 });
-  input.addEventListener("keydown", (event) => {
-    event.stopPropagation();
-    if (event.key === "Escape") input.value = before;
+  input.addEventListener("keydown", (pressed) => {
+    pressed.stopPropagation();
+    if (pressed.key === "Escape") input.value = before;
     // A click elsewhere takes the focus along.
-    if (event.key === "Enter" || event.key === "Escape") cell.focus();
+    if (pressed.key === "Enter" || pressed.key === "Escape") cell.focus();
   });
   input.addEventListener("blur", () => {
     // Accept a decimal comma.
@@ -20,8 +20,8 @@ export function edit({ element, cell }, begun = null) {
     const isKept = text === before || number !== null || (isAsked && text === "");
     if (isKept && isAsked) state.typed.set(element, text);
     else if (isKept && text !== before) {
-      page.numbers = page.numbers.changed(element, number);
-      state.changed = true;
+      const given = new Map(page.numbers.given).set(element.place, number);
+      page.numbers = numbersOf(page.layer, given);
     }
     input.remove();
     page.refit();

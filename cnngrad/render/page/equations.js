@@ -12,7 +12,7 @@ const framed = (table) => slotsOf(table, table.border.length + table.span - 1, t
 
 // The equations of a layer, or of O alone; `scattering` shows the full convolution as stamps of W.
 export function equationsOf(layer, gradients, scattering) {
-  const { tables, transposed, spec } = layer, [{ flip, mode }] = tables;
+  const { tables, along, transposed, spec } = layer, [{ flip, mode }] = tables;
   const [still, moving, plain, full] = transposed ? ["do", "x", "dx", "o"] : ["x", "do", "o", "dx"];
   const isPadded = tables.some((table) => table.border.length > table.wide);
   const isSpread = tables.some((table) => table.stride > 1);
@@ -33,34 +33,32 @@ export function equationsOf(layer, gradients, scattering) {
   const ofFilters = (sign, tensor) => grid(sign, tensor, [range(spec.filters)]);
   const bias = (tensor) => spec.bias && tensor === "o" ? [ofFilters("+", "b")] : [];
 
-  // Windows start at a cell for each place of an element; their numbers are so many steps apart.
-  const steps = tables.map((table) => table.dilation);
-  const gathered = {
-    grids: [grid("", moving, tables.map(framed), "framed "), filter("∗", "w", !flip),
-      ...bias(full), whole("=", full, "wide", mode === "zeros" ? "" : " folded")],
-    steps, starts: (table, h) => table.places(h),
-  };
-  const scattered = {
-    grids: [whole("", moving, "windows"), filter("stamps", "w", flip), ...bias(full),
-      whole("onto", full, "wide")],
-    steps, starts: (table, i) => [table.stride * i - table.before], stamps: moving,
-  };
-  const all = {
-    [plain]: {
-      grids: [padded(), filter("∗", "w", flip), ...bias(plain), whole("=", plain, "windows")],
-      steps, starts: (table, i) => [table.stride * i],
-    },
-    dw: {
-      grids: [padded(), grid("∗", moving, tables.map(spread), "", isSpread ? " with zeros" : ""),
+  // Windows lie on the lower grid: they start at some of its cells for each place of an element of
+  // the tensor that is walked through, and have numbers that are so many steps apart.
+  const equation = (result, grids, starts, more) => ({
+    result, grids, starts, walks: result, lower: grids[0], steps: along("dilation"), ...more,
+  });
+  const lower = whole("onto", full, "wide");
+  const all = [
+    equation(plain,
+      [padded(), filter("∗", "w", flip), ...bias(plain), whole("=", plain, "windows")],
+      (table, i) => [table.stride * i]),
+    equation("dw",
+      [padded(), grid("∗", moving, tables.map(spread), "", isSpread ? " with zeros" : ""),
         filter("=", "dw", flip)],
-      steps: tables.map(() => 1),
-      starts: (table, u) => [table.dilation * (flip ? table.kernel - 1 - u : u)],
-    },
-    [full]: scattering ? scattered : gathered,
-    ...spec.bias && { db: { grids: [whole("", "do", "out"), ofFilters("summed =", "db")] } },
-  };
-  return RESULTS.filter((result) => all[result] && (gradients || result === "o"))
-    .map((result) => Object.assign(all[result], { result }));
+      (table, u) => [table.dilation * (flip ? table.kernel - 1 - u : u)],
+      { steps: tables.map(() => 1) }),
+    scattering ? equation(full,
+      [whole("", moving, "windows"), filter("stamps", "w", flip), ...bias(full), lower],
+      (table, i) => [table.stride * i - table.before], { walks: moving, lower })
+      : equation(full,
+        [grid("", moving, tables.map(framed), "framed "), filter("∗", "w", !flip), ...bias(full),
+          whole("=", full, "wide", mode === "zeros" ? "" : " folded")],
+        (table, h) => table.places(h)),
+    equation("db", [whole("", "do", "out"), ofFilters("summed =", "db")]),
+  ];
+  return RESULTS.filter((each) => each === "o" || (gradients && (each !== "db" || spec.bias)))
+    .map((result) => all.find((each) => each.result === result));
 }
 
 // Why a cell of a grid holds a zero.

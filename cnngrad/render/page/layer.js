@@ -47,16 +47,16 @@ const OPERANDS = { o: ["w", "x"], dw: ["do", "x"], dx: ["do", "w"] };
 
 export function layerOf(spec) {
   const tables = spec.axes.map(tableOf), { transposed } = spec.axes[0];
-  const { batch, groups } = spec, [x, o] = transposed ? ["windows", "wide"] : ["wide", "windows"];
+  const { groups } = spec, [x, o] = transposed ? ["windows", "wide"] : ["wide", "windows"];
   const roles = { x, w: "w", o, b: "b" };
   // Counted for the convolution that makes the same products.
   const [outer, inner] = transposed ? [spec.channels, spec.filters] : [spec.filters, spec.channels];
   const [filters, channels] = [outer / groups, inner / groups];
   const along = (key) => tables.map((table) => table[key]);
   const shapes = {
-    x: [batch, spec.channels, ...along("size")],
+    x: [spec.batch, spec.channels, ...along("size")],
     w: [outer, channels, ...along("kernel")],
-    o: [batch, spec.filters, ...along("out")],
+    o: [spec.batch, spec.filters, ...along("out")],
     b: [spec.filters],
   };
   const shape = (tensor) => shapes[arrayOf(tensor)];
@@ -67,10 +67,10 @@ export function layerOf(spec) {
   const commas = tables.length > 1 && Math.max(...["size", "kernel", "out"].flatMap(along)) > 9;
   function named(tensor, index, flat) {
     const array = arrayOf(tensor), leads = spec.lead[array];
-    const place = ofUser(tensor, index.map((k) => k + 1)), lead = place.splice(0, leads).join();
-    const short = array + (leads ? `[${lead}]` : "") + place.join(commas ? "," : "");
-    const name = (tensor.length > 1 ? "∂E/∂" : "") + short;
-    return { tensor, array, index, flat, short, name, key: `${tensor}-${short}` };
+    const own = ofUser(tensor, index.map((k) => k + 1)), lead = own.splice(0, leads).join();
+    const short = array + (leads ? `[${lead}]` : "") + own.join(commas ? "," : "");
+    const name = (tensor.length > 1 ? "∂E/∂" : "") + short, place = `${tensor} ${index}`;
+    return { tensor, array, index, flat, short, name, place, key: `${tensor}-${short}` };
   }
   const known = {};
   // The elements of a tensor: always the same objects. Their keys are their addresses, too.
@@ -92,16 +92,18 @@ export function layerOf(spec) {
   const leadOf = (array, { n, f, c }) => ({
     windows: [n, f], w: [f, c], wide: [n, Math.floor(f / filters) * channels + c], b: [],
   })[roles[array]];
-  // The sample, filter and channel that an element belongs to, as far as it has them.
-  const partOf = ({ array, index: [a, b] }) => ({
-    windows: { n: a, f: b }, w: { f: a, c: b }, wide: { n: a, c: b % channels }, b: {},
-  })[roles[array]];
+  // The samples, filters and channels that an element meets.
+  function partsOf({ array, index: [a, b] }) {
+    const [n, c] = [range(spec.batch), range(channels)];
+    return {
+      windows: { n: [a], f: [b], c }, w: { n, f: [a], c: [b] }, b: { n, f: [a], c },
+      wide: { n: [a], f: range(filters, Math.floor(b / channels) * filters), c: [b % channels] },
+    }[roles[array]];
+  }
   // The elements of these tensors that meet at an element, for each product.
   function meeting(at, tensors) {
-    const [, b, ...own] = at.index, group = range(filters, Math.floor(b / channels) * filters);
-    const { n = range(batch), f = group, c = range(channels) } = partOf(at);
-    const leads = crossed([n, f, c].map((each) => [each].flat()))
-      .map(([sample, filter, channel]) => ({ n: sample, f: filter, c: channel }));
+    const leads = crossed(Object.values(partsOf(at))).map(([n, f, c]) => ({ n, f, c }));
+    const [, , ...own] = at.index;
     const rows = crossed(met[roles[at.array]].map((lists, axis) => lists[own[axis]] ?? []));
     return crossed([leads, rows]).map(([lead, row]) => tensors.map((tensor) => {
       const array = arrayOf(tensor), place = row.map((each) => each[roles[array]]);
@@ -136,7 +138,7 @@ export function layerOf(spec) {
     return words && !meeting(at, []).length ? words : "";
   }
   return {
-    spec, tables, roles, transposed, filters, channels, outer, batch, shape, ofUser, all,
-    element, leadOf, partOf, meeting, terms, readers, whyUnread,
+    spec, tables, along, roles, transposed, channels, outer, shape, ofUser, all, element,
+    leadOf, partsOf, meeting, terms, readers, whyUnread,
   };
 }

@@ -1,11 +1,15 @@
 // The numbers: every result is a sum of products of given ones. Integers are exact, however large.
 
 // Integers come as a list, decimals as the bytes of an array.
-export function read(numbers) {
+function read(numbers) {
   if (Array.isArray(numbers)) return numbers.map(BigInt);
   const bytes = Uint8Array.from(atob(numbers.f4 || numbers.f8), (each) => each.charCodeAt(0));
   return Array.from(new (numbers.f4 ? Float32Array : Float64Array)(bytes.buffer));
 }
+
+// The numbers of these arrays by the places of their elements.
+export const givenOf = (layer, arrays) => new Map(Object.entries(arrays).flatMap(([tensor, all]) =>
+  read(all).map((number, flat) => [layer.all(tensor)[flat].place, number])));
 
 const isWhole = (number) => typeof number === "bigint"
   || (Number.isInteger(number) && Math.abs(number) < 1e15);
@@ -38,20 +42,22 @@ export function unitOf(numbers) {
   return isFar && !numbers.every(isWhole) ? 10 ** power : 1;
 }
 
-// The numbers of a layer: the given ones, and the results, computed when they are asked for.
+// The numbers of a layer: the given ones by their places, and the results, computed when asked for.
 export function numbersOf(layer, given) {
-  const exact = Object.values(given).flat().every((each) => typeof each === "bigint");
-  const known = new Map(), values = { ...given };
   // One decimal turns all integers into decimals.
-  if (!exact) for (const tensor in given) values[tensor] = given[tensor].map(Number);
+  const exact = [...given.values()].every((each) => typeof each === "bigint");
+  const kind = exact ? BigInt : Number;
+  const known = new Map(Array.from(given, ([place, number]) => [place, kind(number)]));
 
   const sumOf = (terms) => terms.map((factors) => factors.map(value).reduce((a, b) => a * b))
-    .reduce((a, b) => a + b, exact ? 0n : 0);
+    .reduce((a, b) => a + b, kind(0));
+  // What a larger layer has besides the given numbers.
+  const madeUp = (index) => kind((index.reduce((sum, k) => 5 * sum + k) % 9) - 4);
 
   function value(element) {
-    if (values[element.tensor]) return values[element.tensor][element.flat];
-    if (!known.has(element)) known.set(element, sumOf(layer.terms(element)));
-    return known.get(element);
+    const { tensor, index, place } = element, isResult = RESULTS.includes(tensor);
+    if (!known.has(place)) known.set(place, isResult ? sumOf(layer.terms(element)) : madeUp(index));
+    return known.get(place);
   }
 
   // The typed text as a number; null if it is not a number.
@@ -62,8 +68,5 @@ export function numbersOf(layer, given) {
     return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
   }
 
-  // The numbers with another one in the place of an element's.
-  const changed = ({ tensor, flat }, number) =>
-    numbersOf(layer, { ...values, [tensor]: values[tensor].with(flat, number) });
-  return { given: values, value, sumOf, parsed, changed };
+  return { given, value, sumOf, parsed };
 }

@@ -5,7 +5,7 @@ page.render = () => {
   const { all, at } = walked(), { length } = all, value = Math.max(at, 0);
   byId("held").hidden = !state.held;
   byId("hint").disabled = !state.chosen || state.asked !== state.chosen.tensor;
-  byId("changed").hidden = !state.changed;
+  byId("changed").hidden = page.layer === fileLayer && page.numbers.given === file;
   // No count is wider than the last.
   const style = `width: ${2 * String(length).length + 3}ch`;
   Object.assign(byId("count"), { value: `${at < 0 ? "–" : at + 1} of ${length}`, style });
@@ -27,29 +27,16 @@ page.set = (values, act = page.render) => {
   act();
 };
 
-// Shows the layer of the file, or a changed one. The equation that is large stays so.
+// Shows a layer. The equation that is large stays so.
 const ownLine = byId("layer").textContent;
-function use(layer, given, changed) {
+export function use(layer, given) {
   const equations = equationsOf(layer, data.backward, state.way === "scatter");
   if (page.layer) release();
-  byId("layer").textContent = changed ? lineOf(layer) : ownLine;
+  byId("layer").textContent = layer === fileLayer ? ownLine : lineOf(layer);
   Object.assign(page, { layer, numbers: numbersOf(layer, given), equations });
-  Object.assign(state, { changed, equation: [state.equation, "dx", "o"].find(equationOf) });
+  state.equation = [state.equation, "dx", "o"].find(equationOf);
   build();
   page.refit();
-}
-
-// The layer with other sizes or options: numbers stay where they are, new ones are made up.
-function relay(axes) {
-  const old = page.layer, layer = layerOf({ ...old.spec, axes }), given = {};
-  for (const [tensor, list] of Object.entries(page.numbers.given)) {
-    given[tensor] = layer.all(tensor).map(({ index, flat }) => {
-      const isOld = index.every((k, axis) => k < old.shape(tensor)[axis]);
-      if (isOld) return list[old.element(tensor, index).flat];
-      return list[0].constructor(((flat * 7 + index.length) % 9) - 4);
-    });
-  }
-  use(layer, given, true);
 }
 
 function click({ element, zero }) {
@@ -59,24 +46,13 @@ function click({ element, zero }) {
 }
 
 const on = (id, kind, act) => byId(id).addEventListener(kind, act);
-const onCell = (kind, act) => on("stage", kind, (event) => {
-  const found = cellAt(event);
-  if (found) act(found, event);
-});
 const isEditing = () => byId("stage").querySelector("input");
 const isBusy = () => state.held || state.playing || isEditing();
-for (const kind of ["mouseover", "focusin"]) {
-  onCell(kind, (found) => { if (!isBusy()) choose(found); });
-}
-onCell("click", click);
-onCell("dblclick", (found) => { if (canChange(found)) edit(found); });
-onCell("keydown", (found, event) => {
+onCells(byId("stage"), cellAt, (found) => { if (!isBusy()) choose(found); }, click);
+on("stage", "dblclick", edit);
+on("stage", "keydown", (event) => {
   const isTyped = /^\S$/.test(event.key) && !(event.ctrlKey || event.metaKey || event.altKey);
-  if (event.key === "Enter") click(found);
-  walk(event, found.cell);
-  if (!canChange(found) || (!isTyped && event.key !== "F2")) return;
-  event.preventDefault();
-  edit(found, isTyped ? event.key : null);
+  if (isTyped || event.key === "F2") edit(event, isTyped ? event.key : null);
 });
 
 // A name in a sum points at its cells.
@@ -98,7 +74,7 @@ on("ask", "change", ({ target }) => {
   page.set({ asked: target.value }, page.refit);
 });
 // Its button puts the fields back by itself.
-on("fields", "reset", () => use(layerOf(data.layer), file, false));
+on("fields", "reset", () => use(fileLayer, file));
 on("copy", "click", async () => {
   const text = written();
   byId("why").textContent = text;
@@ -108,7 +84,7 @@ on("copy", "click", async () => {
 });
 on("way", "change", ({ target }) => {
   Object.assign(state, { way: target.value, equation: page.layer.transposed ? "o" : "dx" });
-  use(page.layer, page.numbers.given, state.changed);
+  use(page.layer, page.numbers.given);
   // Scattering becomes visible once the first element has stamped W.
   if (state.way === "scatter") stepTo(0);
 });
@@ -125,7 +101,7 @@ addEventListener("hashchange", () => {
 addEventListener("resize", () => { if (!isEditing()) page.refit(); });
 
 Object.assign(byId("play"), { hidden: false, className: isNumeric ? "" : "symbols" });
-addFields(relay);
-use(layerOf(data.layer), file, false);
+addFields();
+use(fileLayer, file);
 offer();
 holdAsked();

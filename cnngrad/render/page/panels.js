@@ -2,7 +2,7 @@
 
 // Tells the style the longest texts of an equation's grids, with decimals of so many characters.
 function measure(equation, most, hasUnits) {
-  const { grids, stamps, starts } = equation, { value } = page.numbers;
+  const { grids, lower, walks, result, starts } = equation, { value } = page.numbers;
   const lengths = grids.map((grid) => {
     const elements = cellsOf(grid).map(({ element }) => element);
     const unit = hasUnits ? unitOf(elements.filter(Boolean).map(value)) : 1;
@@ -11,9 +11,9 @@ function measure(equation, most, hasUnits) {
     return Math.max(2, ...elements.map((element) => textOf(grid, element).length));
   });
   grids.forEach((grid, k) => {
-    const isLower = grid === lowerOf(equation), marks = starts && isLower ? lengths[1] + 1 : 0;
+    const isLower = grid === lower, marks = starts && isLower ? lengths[1] + 1 : 0;
     // What has arrived so far may be longer than the sum.
-    const text = lengths[k] + (stamps && isLower ? 1 : 0);
+    const text = lengths[k] + (walks !== result && isLower ? 1 : 0);
     grid.box.style = `--columns: ${grid.rows[0].length}; --text: ${text}; --marks: ${marks}; `
       + `--title: ${grid.caption.textContent.length}`;
   });

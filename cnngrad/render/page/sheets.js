@@ -50,7 +50,7 @@ function panelOf(equation) {
   const words = grids.flatMap(({ sign, array, title }) =>
     [sign && ` ${sign} `, made(`span.of-${array}`, {}, title)]);
   equation.panel = made("section.equation", { id: `equation-${result}` },
-    made("button.title", { type: "button", onclick }, ...words),
+    made("button.title", { onclick }, ...words),
     made("div.body", {}, ...grids.map((grid) =>
       sheet(grid, `${result}-${grid === grids.at(-1) ? "result" : grid.tensor}`))));
   return equation.panel;

@@ -1,13 +1,13 @@
 // What the page shows: the layer and its numbers, what is chosen, and what follows from that.
 export const data = JSON.parse(byId("data").textContent);
-export const file = Object.fromEntries(
-  Object.entries(data.values).map(([tensor, list]) => [tensor, read(list)]));
-export const isNumeric = Boolean(file.x);
+// The layer of the file, and its numbers.
+export const fileLayer = layerOf(data.layer), file = givenOf(fileLayer, data.values);
+export const isNumeric = "x" in data.values;
 // What is chosen is an element, or a zero, for the reason in `zero`; `playing` is Play's timer.
 export const NOTHING = { chosen: null, zero: "", held: false, told: false, playing: 0, linked: "" };
 // `at` has the sample, filter and channel that are shown, and the depth of each grid.
 export const state = {
-  ...NOTHING, unfolded: false, changed: false, equation: "", way: "gather", names: !isNumeric,
+  ...NOTHING, unfolded: false, equation: "", way: "gather", names: !isNumeric,
   at: { n: 0, f: 0, c: 0 }, asked: data.asked, typed: new Map(),
 };
 // The layer, its numbers and equations, and what draws them anew.
@@ -15,13 +15,9 @@ export const page = {};
 export const equationOf = (result) => page.equations.find((each) => each.result === result);
 export const allGrids = () => page.equations.flatMap(({ grids }) => grids);
 export const has = (tensor) => allGrids().some((grid) => grid.tensor === tensor);
-// The tensor whose elements are walked through in an equation: its result, or what stamps W.
-export const walkedIn = (equation) => equation.stamps || equation.result;
-// The grid on which the window lies.
-export const lowerOf = ({ grids, stamps }) => stamps ? grids.at(-1) : grids[0];
 // The equation in which the chosen element stamps W; undefined if none does.
-export const stamping = () =>
-  state.chosen && page.equations.find((each) => each.stamps === state.chosen.tensor);
+export const stamping = () => page.equations.find(({ walks, result }) =>
+  walks !== result && walks === state.chosen?.tensor);
 // The elements of W and of the result that an element stamps.
 export const stamps = (element, full) =>
   page.layer.meeting(element, ["w", full]).toSorted(([, a], [, b]) => a.flat - b.flat);
@@ -31,7 +27,7 @@ export function arrived(element) {
   const from = stamping();
   if (from?.result !== element.tensor) return page.numbers.value(element);
   return page.numbers.sumOf(page.layer.terms(element).filter((factors) =>
-    factors.every(({ tensor, flat }) => tensor !== from.stamps || flat <= state.chosen.flat)));
+    factors.every(({ tensor, flat }) => tensor !== from.walks || flat <= state.chosen.flat)));
 }
 
 // Whether an element's number is asked for, and no hint has been.
@@ -39,12 +35,11 @@ export const isSecret = (element) => state.asked === element.tensor && !state.to
 
 // What lights up: the chosen element's factors, with their products' numbers, and its users.
 export function lit() {
-  const factors = new Map(), { chosen } = state, from = stamping();
-  if (!chosen || isSecret(chosen)) return { factors, readers: new Set() };
+  const { chosen } = state, from = stamping();
+  if (!chosen || isSecret(chosen)) return { factors: new Map(), readers: new Set() };
   const products = from ? stamps(chosen, from.result) : page.layer.terms(chosen);
-  products.forEach((product, k) => {
-    for (const each of product) if (!factors.has(each)) factors.set(each, k);
-  });
+  const all = products.flatMap((product, number) => product.map((factor) => ({ factor, number })));
+  const factors = Map.groupBy(all, ({ factor }) => factor);
   return { factors, readers: new Set(from ? [] : page.layer.readers(chosen)) };
 }
 

@@ -2,9 +2,8 @@
 
 // The most products that are shown at once: about two lines by the chain rule.
 function mostProducts() {
-  const font = parseFloat(getComputedStyle(byId("line")).fontSize);
-  const characters = (byId("stage").clientWidth - 112) / (0.62 * font);
-  return clamp(Math.floor(characters / (page.layer.all("dx")[0].name.length + 3)), 4, 9);
+  const characters = page.layer.all("dx")[0].name.length + 3;
+  return clamp(Math.floor(byId("stage").clientWidth / (12 * characters)), 4, 9);
 }
 
 const link = ({ array, name, key }) => made(`a.of-${array}`, { href: `#${key}` }, name);
@@ -40,16 +39,16 @@ function stampLines(element, full) {
 
 function useLines(element) {
   const found = page.layer.readers(element).filter(({ tensor }) => has(tensor)).map(link);
-  const sums = found.length ? joined(found, ", ", 24) : ["no sum"];
-  return [[...valued(element), " is used in ", ...sums]];
+  const uses = joined(found.length ? found : ["no sum"], ", ", 24);
+  return [[...valued(element), " is used in ", ...uses]];
 }
 
 function sumLines(element, isFolded) {
   const terms = page.layer.terms(element), { value, sumOf } = page.numbers;
-  const isLong = terms.length > mostProducts();
-  const most = isLong && isFolded ? mostProducts() - 2 : terms.length;
-  const sumOfParts = (parts) => [link(element), " = ",
-    ...joined(parts, " + ", parts.length > mostProducts() ? most : parts.length)];
+  const limit = mostProducts(), isLong = terms.length > limit;
+  const most = isLong && isFolded ? limit - 2 : terms.length;
+  const sumOfParts = (parts) =>
+    [link(element), " = ", ...joined(parts, " + ", parts.length > limit ? most : parts.length)];
   // A result, or part of it, which a hint leaves out.
   const told = (number) => state.asked === element.tensor ? "?" : shown(number);
 
@@ -57,8 +56,8 @@ function sumLines(element, isFolded) {
   if (!terms.length) return [[...line, told(0)]];
   if (isLong) {
     const words = isFolded ? `${terms.length} products: show` : "show fewer";
-    const onclick = () => page.set({ unfolded: isFolded }), type = "button";
-    line.push(" ", made(isFolded ? "button.fold" : "button.fold.open", { type, onclick }, words));
+    const onclick = () => page.set({ unfolded: isFolded });
+    line.push(" ", made("button.fold", { onclick, ariaExpanded: !isFolded }, words));
   }
   const lines = [line];
   if (element.tensor === "dw" || element.tensor === "dx") {
