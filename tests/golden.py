@@ -1,4 +1,4 @@
-"""Documents of five samples in each format, the layers of the suites and the mistakes, kept as golden files."""
+"""Documents of five samples in each format, suites, mistakes, reports and exercises, kept as golden files."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -12,9 +12,12 @@ from cnngrad.causes.evaluate import Data
 from cnngrad.causes.evaluate import made as given_by
 from cnngrad.causes.hard import random_arrays
 from cnngrad.causes.recipe import right_recipe
+from cnngrad.exercises import exercises
+from cnngrad.exercises.questions import KINDS
 from cnngrad.layer import make_layer
 from cnngrad.render.documents import document
 from cnngrad.tensor import RESULTS, B
+from tests import claims
 
 FOLDER = Path(__file__).with_name("golden")
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -49,9 +52,15 @@ def made(name, ending):
 
 
 def suite():
-    """The layers of the standard suite and the first random ones, with three axes: every number of the table."""
-    layers = cnngrad.suite("thorough", dims=3)[:110]
-    return "".join(f"{layer.name}: {layer.layer.describe()}\n" for layer in layers)
+    """The layers of the standard suite and the first random ones, with three axes: every number of the table.
+
+    Each with the sum of the squares of each of its arrays.
+    """
+    return "".join(
+        f"{layer.name}: {layer.layer.describe()} "
+        f"{' '.join(f'{np.square(array.astype(float)).sum():.6g}' for array in layer.arrays.values())}\n"
+        for layer in cnngrad.suite("thorough", dims=3)[:110]
+    )
 
 
 def mistakes():
@@ -75,6 +84,32 @@ def mistakes():
     return "".join(lines)
 
 
+# What is asked of a layer, besides one question of each kind: the shapes of X and W, the options, and the asks.
+ASKED = {
+    "padded": ((4, 5), (2, 3), {"stride": 2, "padding": ((1, 0), (1, 2))}, ["dX", "x11"]),
+    "channels": ((1, 2, 3, 3), (2, 2, 2, 2), {"b_shape": (2,)}, ["O", "db", "w[1,2]21"]),
+    "one axis": ((9,), (3,), {"stride": 2, "dilation": 2}, ["dW"]),
+    "transposed": ((2, 2, 2), (2, 1, 2, 2), {"transposed": True, "stride": 2, "groups": 2}, ["dX"]),
+}
+
+
+def exercise(name):
+    """A sheet and its solution."""
+    x, w, options, asks = ASKED[name]
+    sheet = exercises(make_layer(x, w, **options), [*asks, *KINDS], seed=3, with_decimals=name == "one axis")
+    return f"{document('.txt', sheet)}\n{document('.txt', sheet.solution())}"
+
+
+# Files that have a text for each of many names.
+GATHERED = {"claims": (claims.CLAIMS, claims.report), "exercises": (ASKED, exercise)}
+
+
+def kept(file, name):
+    """The text of a name in such a file."""
+    text = (FOLDER / f"{file}.txt").read_text(encoding="utf-8")
+    return text.partition(f"==== {name}\n")[2].partition("\n==== ")[0]
+
+
 def comparable(ending, text):
     """The text itself; of an SVG what it shows and where, not how Rich and we write it."""
     if ending != ".svg":
@@ -93,3 +128,6 @@ def rewrite():
             (FOLDER / f"{name}{ending}").write_text(made(name, ending), encoding="utf-8")
     (FOLDER / "suite.txt").write_text(suite(), encoding="utf-8")
     (FOLDER / "mistakes.txt").write_text(mistakes(), encoding="utf-8")
+    for file, (names, text) in GATHERED.items():
+        every = "\n".join(f"==== {name}\n{text(name)}" for name in names)
+        (FOLDER / f"{file}.txt").write_text(f"{every}\n==== ", encoding="utf-8")

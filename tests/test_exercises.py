@@ -26,7 +26,7 @@ from cnngrad.render.documents import document
 from cnngrad.render.moodle import FRACTIONS
 from cnngrad.render.style import Style
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, W, X
-from tests import schema
+from tests import golden, schema
 
 # Layers and what is asked of them.
 SHEETS = [
@@ -51,6 +51,11 @@ SHEETS = [
     ((3, 3), (2, 2), {"b_shape": ()}, ["o12", "b"]),
     ((4, 4), (2, 2), {}, ["mistake"]),
 ]
+
+
+@pytest.mark.parametrize("name", golden.ASKED)
+def test_an_exercise_is_the_one_that_people_have_seen(name):
+    assert golden.exercise(name) == golden.kept("exercises", name)
 
 
 def problem_of(exercise):

@@ -18,7 +18,7 @@ from cnngrad.layer import make_layer
 from cnngrad.layer.names import Names
 from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import Tensor
-from tests import reference, schema
+from tests import claims, golden, reference, schema
 from tests.cases import CASES, SMALL, Case
 
 X, W, DEDO = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
@@ -28,6 +28,11 @@ TELLING = [
     Case((2, 3, 9), (3, 3, 3), (2,), ((1, 0),), (2,)),
     Case((2, 3, 6, 7), (3, 3, 2, 2), (2, 3), ((0, 0), (0, 0)), (1, 1), flip=True),
 ]
+
+
+@pytest.mark.parametrize("name", claims.CLAIMS)
+def test_the_report_on_a_claim_is_the_one_that_people_have_seen(name):
+    assert claims.report(name) == golden.kept("claims", name)
 
 
 @pytest.mark.usefixtures("undiagnosed")

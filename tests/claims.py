@@ -1,0 +1,122 @@
+"""Claims of every size, shape, form and kind of error, whose reports are kept as golden/claims.txt."""
+
+import numpy as np
+
+import cnngrad
+
+
+def problem(x, w, b=None, dtype=int, **options):
+    """Arrays of these shapes and the layer's options, as keywords of `cnngrad.check`."""
+    generator = np.random.default_rng(1)
+
+    def drawn(shape):
+        return (
+            generator.integers(-9, 10, shape) if dtype is int else generator.integers(-2000, 2000, shape) / dtype(999)
+        )
+
+    arrays = {"x": drawn(x), "w": drawn(w)} | ({} if b is None else {"b": drawn(b)})
+    return arrays | {"dedo": drawn(cnngrad.forward(**arrays, **options).shape)} | options
+
+
+def changed(*places):
+    """Adds 1 at the first place, 2 at the second, and so on."""
+
+    def claim(right, _):
+        for number, place in enumerate(places, start=1):
+            right[place] += number
+        return right
+
+    return claim
+
+
+def every_third(numbers):
+    """Puts numbers in the place of every third element."""
+    return lambda right, _: np.where(np.arange(right.size).reshape(right.shape) % 3 == 0, numbers, right)
+
+
+def written(form):
+    """The numbers as a text has them."""
+    return lambda right, _: np.vectorize(lambda value: float(f"{value:{form}}"))(right).tolist()
+
+
+def lacking(given):
+    """dE/dX without the products of w12."""
+    return cnngrad.backward(given["x"], given["w"] * [[1, 0], [1, 1]], given["dedo"]).dx
+
+
+NOTES = (5, 5), (2, 2)
+LONG = (6, 6), (3, 3)
+DIAGONAL = np.eye(4) == 1
+LATE = np.arange(5)[:, None] > 1
+# The problem, the result that is claimed, and the claim of the right result and the problem.
+CLAIMS = {
+    "one of the most elements that are shown": (problem((12, 8), (2, 2)), "dx", changed((3, 4))),
+    "one of a row more": (problem((13, 8), (2, 2)), "dx", changed((3, 4))),
+    "six of a column more": (problem((12, 9), (2, 2)), "dx", changed(*((i, i) for i in range(6)))),
+    "the last one of one axis": (problem((96,), (2,)), "dx", changed(95)),
+    "a column of a sample and channel": (
+        problem((2, 3, 20, 4), (1, 3, 2, 2), (1,), padding=1),
+        "dx",
+        changed(*((1, 2, i, 3) for i in range(8, 15))),
+    ),
+    "a border": (problem((1, 9, 9), (1, 1, 2, 2)), "dx", changed(*((0, 0, k) for k in range(1, 8)), (0, 2, 8))),
+    "a sum of 12 terms": (problem((3, 5, 5), (1, 3, 2, 2)), "o", changed((0, 1, 1))),
+    "a sum of 13 terms and b": (problem((13, 3, 3), (1, 13, 1, 1), (1,)), "o", changed((0, 1, 1))),
+    "a sum of 64 terms": (problem((64,), (1,)), "dw", changed(0)),
+    "a sum of 65 terms": (problem((65,), (1,)), "dw", changed(0)),
+    "NaN": (problem((4, 4), (2, 2)), "dx", lambda right, _: np.where(DIAGONAL, np.nan, right)),
+    "infinity": (problem((4, 4), (2, 2), dtype=float), "dx", lambda right, _: np.where(DIAGONAL, np.inf, right + 1)),
+    "NaN alone": (problem(*NOTES), "dw", lambda right, _: np.full(right.shape, np.nan)),
+    "rows for columns": (problem((4, 5), (2, 2)), "dx", lambda right, _: right.T),
+    "numbers in a line": (problem((4, 5), (2, 2)), "dx", lambda right, _: right.ravel()),
+    "no last row": (problem((4, 5), (2, 2)), "dx", lambda right, _: right[:-1]),
+    "no first two columns": (problem((4, 5), (2, 2)), "dx", lambda right, _: right[:, 2:]),
+    "no first channel": (problem((2, 4, 5), (1, 2, 2, 2)), "dx", lambda right, _: right[1:]),
+    "wrong numbers in another shape": (problem((4, 5), (2, 2)), "dx", lambda right, _: right[2:] + 1),
+    "one number": (problem((4, 5), (2, 2)), "dx", lambda right, _: right.sum()),
+    "a factor with a name": (problem((2, 1, 5, 5), (3, 1, 2, 2), (3,)), "dw", lambda right, _: right / 2),
+    "a factor without one": (problem(*NOTES), "dw", lambda right, _: right * 1.7),
+    "a factor, but for one element": (problem((4, 5), (2, 2)), "dx", lambda right, _: changed((2, 2))(right * 2, _)),
+    "a number added": (problem(*NOTES), "dx", lambda right, _: right + 3),
+    "a number added to a multiple": (problem(*NOTES), "dx", lambda right, _: 2 * right + 3),
+    "weight decay": (problem(*NOTES), "dw", lambda right, given: right + 0.01 * given["w"]),
+    "one number in many places": (problem(*NOTES), "dx", every_third(7)),
+    "two signs of a number in many places": (problem(*NOTES), "dx", every_third([7, -7, 7, -7, 7])),
+    "a part missing in some rows": (problem(*NOTES), "dx", lambda right, given: np.where(LATE, lacking(given), right)),
+    "a part twice in some rows": (
+        problem(*NOTES),
+        "dx",
+        lambda right, given: np.where(LATE, 2 * right - lacking(given), right),
+    ),
+    "float16": (problem(*LONG, dtype=np.float32), "dw", lambda right, _: right.astype(np.float16)),
+    "wrong float16": (
+        problem(*LONG, dtype=np.float32),
+        "dw",
+        lambda right, _: changed((1, 1))(right.astype(np.float16), _),
+    ),
+    "three digits": (problem(*LONG, dtype=float), "dw", written(".3g")),
+    "two places, wrong": (problem(*LONG, dtype=float), "dx", lambda right, _: written(".2f")(right + (right > 4), _)),
+    "too few places": (problem(*LONG, dtype=float), "dw", written(".0f")),
+    "float32 as float64": (
+        problem(*LONG, dtype=float),
+        "dw",
+        lambda right, _: right.astype(np.float32).astype(float) + 1e-9,
+    ),
+    "cut to whole numbers": (problem(*LONG, dtype=float), "dx", lambda right, _: np.trunc(right)),
+    "a part of dE/db": (problem((2, 2, 4, 4), (3, 2, 2, 2), (3,)), "db", lambda right, _: right / 2),
+    "two of a transposed layer": (
+        problem((1, 3, 3), (1, 2, 2, 2), (2,), transposed=True, stride=2, padding=1),
+        "o",
+        changed((1, 1, 1), (0, 2, 2)),
+    ),
+}
+
+
+def report(name):
+    """What `check` says of a claim."""
+    given, result, claim = CLAIMS[name]
+    if result == "o":
+        right = cnngrad.forward(**{key: value for key, value in given.items() if key != "dedo"})
+    else:
+        right = getattr(cnngrad.backward(**{key: value for key, value in given.items() if key != "b"}), result)
+    return str(cnngrad.check(**given, **{result: claim(np.array(right), given)}))
