@@ -1,4 +1,4 @@
-"""Documents of five samples in each format, suites, mistakes, reports and exercises, kept as golden files."""
+"""Documents of five samples in each format, suites, mistakes, reports, exercises and lessons, kept as golden files."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -16,6 +16,7 @@ from cnngrad.exercises import exercises
 from cnngrad.exercises.questions import KINDS
 from cnngrad.layer import make_layer
 from cnngrad.render.documents import document
+from cnngrad.settings import OPTIONS
 from cnngrad.tensor import RESULTS, B
 from tests import claims
 
@@ -100,8 +101,36 @@ def exercise(name):
     return f"{document('.txt', sheet)}\n{document('.txt', sheet.solution())}"
 
 
+# Lessons on what the samples lack: X and W, as shapes or with numbers of these shapes, and options and choices.
+LESSONS = {
+    "flip": ((5, 4), (3, 2), {"flip": True, "stride": (2, 1), "dilation": (1, 2), "limit": 3}),
+    "one axis, reflected": (
+        (2, 7),
+        (2, 2, 3),
+        {"dims": 1, "padding": 2, "stride": 2, "padding_mode": "reflect", "limit": 2},
+    ),
+    "circular": ((3, 4), (2, 3), {"padding": 1, "padding_mode": "circular", "flip": True, "limit": 2}),
+    "groups": ((2, 4, 3, 3), (2, 2, 2, 2), {"groups": 2, "b": (2,), "limit": 1, "elements": ["w[2,1]12", "b[2]"]}),
+    "three axes": ((2, 3, 3), (2, 2, 2), {"dims": 3, "padding": 1, "stride": 2, "sections": ["mlp", "dx-conv"]}),
+    "no numbers": ("12x30", "3x3", {"dedo": "10x28", "limit": 5, "terms": 4}),
+    "no numbers, large": ("64x64", "5x5", {"dedo": "30x30", "stride": 2, "elements": ["x33,9"]}),
+    "zeros": ((3, 3), (2, 2), {"zeros": True}),
+    "one result": ((4, 6), (2, 2), {"stride": 3, "only": "dX"}),
+    "transposed, one axis": ((4,), (3,), {"transposed": True, "stride": 2, "padding": 1, "output_padding": 1}),
+}
+
+
+def lesson(name):
+    """The lesson on a layer."""
+    x, w, options = LESSONS[name]
+    if isinstance(x, str):
+        return str(cnngrad.derive(x, w, **options))
+    layer = claims.problem(x, w, options.get("b"), **{key: options[key] for key in options.keys() & OPTIONS.keys()})
+    return str(cnngrad.derive(**options | layer))
+
+
 # Files that have a text for each of many names.
-GATHERED = {"claims": (claims.CLAIMS, claims.report), "exercises": (ASKED, exercise)}
+GATHERED = {"claims": (claims.CLAIMS, claims.report), "exercises": (ASKED, exercise), "lessons": (LESSONS, lesson)}
 
 
 def kept(file, name):

@@ -24,7 +24,7 @@ from cnngrad.render.maths import plain
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
 from cnngrad.tensor import GRADIENTS, Tensor
-from tests import reference
+from tests import golden, reference
 from tests.cases import SMALL, layers
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
@@ -105,6 +105,11 @@ NOTES = [
     "∂E/∂W = Conv(Input X, Loss gradient ∂E/∂O)",
     "∂E/∂X = Full-Conv(Loss gradient ∂E/∂O, Rotated 180°(W))",
 ]
+
+
+@pytest.mark.parametrize("name", golden.LESSONS)
+def test_a_lesson_is_the_one_that_people_have_seen(name):
+    assert golden.lesson(name) == golden.kept("lessons", name)
 
 
 def test_the_derivation_holds_every_equation_of_the_notes_in_their_order():
