@@ -176,8 +176,11 @@ def test_a_program_that_answers_nothing_is_given_up_after_three_layers():
 @pytest.mark.parametrize("jobs", ["1", "3"])
 def test_what_hangs_or_writes_nothing_is_neither_waited_for_nor_made_smaller(found, jobs):
     count = len(cnngrad.suite("quick"))
-    for script, status, tried in (("sleep 60", "no answer in 0.1 s", 2), ("true", "nothing written", 3)):
-        findings = found("--run", script, "--suite", "quick", "--timeout", "0.1", "--jobs", jobs)
+    for script, timeout, status, tried in (
+        ("sleep 60", "0.1", "no answer in 0.1 s", 2),
+        ("true", "30", "nothing written", 3),
+    ):
+        findings = found("--run", script, "--suite", "quick", "--timeout", timeout, "--jobs", jobs)
         ends = [layer["status"] for layer in findings["layers"]]
         assert ends == [status] * tried + ["not run"] * (count - tried)
 
