@@ -1,5 +1,6 @@
 """A run is not fooled by a backward pass that is wrong only sometimes, and accuses none that looks like one."""
 
+import threading
 from itertools import count
 
 import numpy as np
@@ -9,6 +10,8 @@ import cnngrad
 from cnngrad.causes.search import TRIES, Diagnosis
 from cnngrad.programs import calling
 from cnngrad.programs.calling import Caller
+from cnngrad.programs.functions import _InProcess
+from cnngrad.programs.judging import run_layers
 from cnngrad.programs.verdicts import Fault
 from cnngrad.tensor import Tensor
 from tests.cheats import (
@@ -42,6 +45,27 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
 def test_a_plan_that_is_kept_without_the_dilation_is_wrong_in_a_layer_of_the_same_shapes():
     findings = cnngrad.check_function(keeps_a_plan_without_dilation, padding_mode="zeros")
     assert [outcome.layer.name for outcome in findings.failing] == ["leftover-dilation"]
+
+
+def test_a_plan_that_is_kept_without_the_dilation_shows_if_these_layers_run_in_different_processes():
+    both_run = threading.Barrier(2, timeout=30)
+
+    def a_process():
+        plans = {}
+
+        def backward(x, w, dedo, *, dilation, **options):
+            if not plans:
+                both_run.wait()
+            return right(x, w, dedo, **options, dilation=plans.setdefault((x.shape, w.shape, dedo.shape), dilation))
+
+        return _InProcess(backward)
+
+    # The plainest layer, and those with most features and most work, are called again anyway.
+    names = ("leftover", "leftover-dilation", "impulse", "all", "many")
+    named = {layer.name: layer for layer in cnngrad.suite(padding_mode="zeros")}
+    layers = [named[name] for name in names]
+    findings = run_layers([a_process(), a_process()], layers)
+    assert [fault.id for fault in findings.faults] == ["keeps-state"]
 
 
 def test_what_sometimes_adds_nothing_does_not_add_up():

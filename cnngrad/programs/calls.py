@@ -12,8 +12,8 @@ from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.programs.calling import MEMORY, REPEATED
 from cnngrad.programs.judge import OTHER_ORDER, Judge, is_same
-from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Result, Verdict
+from cnngrad.programs.suites import SuiteLayer, features, sizes
+from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Result, Verdict, grouped
 from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")
@@ -42,13 +42,17 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
 }
 
 
-def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None:
+def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool, in_several: bool) -> None:
     """Add to the outcomes what further calls show: faults, and remarks that are none.
+
+    `in_several` says that layers ran in several processes, so that none may have run all layers of the same shapes.
 
     If results vary, no mistake can be read from them, and no fault in other calls is certain; what they do in new
     processes tells whether they do so by chance.
     """
     if not any(VARIES in outcome.faults for outcome in outcomes):
+        for outcome in _alike(outcomes) if in_several and judge.program.keeps_running else ():
+            outcome.faults += [KEPT] * (judge(outcome.layer).passed is False and outcome.passed is True)
         _call_again(judge, outcomes, strided)
     varied = [outcome.layer for outcome in outcomes if VARIES in outcome.faults]
     is_kept = bool(varied) and _repeats(judge, varied[0])
@@ -58,6 +62,14 @@ def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None
         outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
         faults = [fault for fault in outcome.faults if fault != KEPT and fault.id not in (_VALUES.id, _STRIDES)]
         outcome.faults = [KEPT if is_kept and fault == VARIES else fault for fault in faults]
+
+
+def _alike(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes of layers with other options but the same shapes, those of the same shapes in a row."""
+    by_shapes = grouped((tuple(map(np.shape, outcome.layer.arrays.values())), outcome) for outcome in outcomes)
+    for some in by_shapes.values():
+        by_options = {sizes(outcome.layer.layer): outcome for outcome in some}
+        yield from by_options.values() if len(by_options) > 1 else ()
 
 
 def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> None:

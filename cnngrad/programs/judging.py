@@ -87,7 +87,7 @@ def run_layers(
     _see_bits(judge, outcomes)
     _seek(judge, outcomes)
     _complete(outcomes, expect)
-    call_again(judge, outcomes, STRIDED not in unsupported)
+    call_again(judge, outcomes, STRIDED not in unsupported, programs[0] is not programs[-1])
     said = [_ONE_SAMPLE] * (layers[0].layer.x_lead > lead) + [note for outcome in outcomes for note in outcome.notes]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, judge.program.written is not None)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
