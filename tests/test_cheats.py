@@ -42,12 +42,19 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
     assert says in " ".join(str(findings).split())
 
 
-def test_a_plan_that_is_kept_without_the_dilation_is_wrong_in_a_layer_of_the_same_shapes():
-    findings = cnngrad.check_function(keeps_a_plan_without_dilation, padding_mode="zeros")
+@pytest.fixture(scope="module")
+def of_the_same_shapes():
+    """Two layers that differ in their dilation alone; and the plainest, and those with most features and most work."""
+    named = {layer.name: layer for layer in cnngrad.suite(padding_mode="zeros")}
+    return [named[name] for name in ("leftover", "leftover-dilation", "impulse", "all", "many")]
+
+
+def test_a_plan_that_is_kept_without_the_dilation_is_wrong_in_a_layer_of_the_same_shapes(of_the_same_shapes):
+    findings = run_layers([_InProcess(keeps_a_plan_without_dilation)], of_the_same_shapes, without=None)
     assert [outcome.layer.name for outcome in findings.failing] == ["leftover-dilation"]
 
 
-def test_a_plan_that_is_kept_without_the_dilation_shows_if_these_layers_run_in_different_processes():
+def test_such_a_plan_shows_if_these_layers_run_in_different_processes(of_the_same_shapes):
     both_run = threading.Barrier(2, timeout=30)
 
     def a_process():
@@ -60,11 +67,7 @@ def test_a_plan_that_is_kept_without_the_dilation_shows_if_these_layers_run_in_d
 
         return _InProcess(backward)
 
-    # The plainest layer, and those with most features and most work, are called again anyway.
-    names = ("leftover", "leftover-dilation", "impulse", "all", "many")
-    named = {layer.name: layer for layer in cnngrad.suite(padding_mode="zeros")}
-    layers = [named[name] for name in names]
-    findings = run_layers([a_process(), a_process()], layers)
+    findings = run_layers([a_process(), a_process()], of_the_same_shapes, without=None)
     assert [fault.id for fault in findings.faults] == ["keeps-state"]
 
 
