@@ -140,6 +140,11 @@ class Board:
                 yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
                 yield Hint("-o FILE saves them all.")
 
+    def valued(self, tensor: Tensor, place: Index) -> tuple[Part, ...]:
+        """An element, and its number if it has one: `∂E/∂o11 = 4`."""
+        number = self.names.number(tensor, place)
+        return self.symbol(tensor, place), *(() if number is None else (" = ", number))
+
     def alone(self, tensor: Tensor, place: Index) -> str:
         """Why an element has no products; empty if it has some."""
         if self.expander.products(tensor, place)[1] > (tensor is O and self.layer.has_bias):

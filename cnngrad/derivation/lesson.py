@@ -1,5 +1,6 @@
 """The argument: the sections of a derivation of O or of the gradients, in the order of the notes."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
@@ -213,22 +214,18 @@ def _bias_gradient(board: Board) -> Said:
 
 
 def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
-    """The value of one partial derivative, and of one that is a sum if an output reads an element several times."""
-    mode, seen = board.layer.mode, list[tuple[list[Symbol], Symbol, Symbol]]()
+    """The value of one partial derivative: one that is a sum if an output reads an element several times."""
+    seen = list[tuple[list[Symbol], Symbol, Symbol]]()
     for place in places:
-        by = board.symbol(tensor.array, place)
+        found, by = defaultdict[Symbol, list[Symbol]](list), board.symbol(tensor.array, place)
         # Only in padding other than zeros does an output read an x several times.
-        found = board.factors(tensor, place, 1 if mode == "zeros" else None)[0]
-        for dedo in dict.fromkeys(dedo for dedo, _ in found):
-            seen.append(([factor for other, factor in found if other == dedo], dedo.of_array, by))
-        if seen and (mode == "zeros" or any(len(factors) > 1 for factors, *_ in seen)):
-            break
-    seldom = sorted(seen, key=lambda each: len(each[0]))[:1]
-    examples = seldom + [each for each in seen if len(each[0]) > 1 and each not in seldom][:1]
-    for number, (factors, o, by) in enumerate(examples, start=1):
+        for dedo, factor in board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]:
+            found[dedo].append(factor)
+        seen += ((factors, dedo.of_array, by) for dedo, factors in found.items())
+    if seen:
+        factors, o, by = max(seen, key=lambda each: len(each[0]))
         times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
-        end = ". This gives" if number == len(examples) else "."
-        yield "In ", o, ", ", by, " is multiplied by ", *times, ", so ", Partial(o, by), " = ", *plus, end
+        yield "In ", o, ", ", by, " is multiplied by ", *times, ", so ", Partial(o, by), " = ", *plus, ". This gives"
 
 
 def _convolution(board: Board) -> Said:
@@ -454,9 +451,11 @@ def _pictured(board: Board, result: Tensor) -> Said:
     if board.choice.limit:
         shown = telling(layer, result, TELLING)
     for number, place in enumerate(shown):
-        element, value = board.symbol(result, place), names.number(result, place)
-        sum_of = () if value is None else (" = ", value)
-        yield "For ", element, *sum_of, f", {board.remark(result, place)}{one_by_one(layer, result, place)}:"
+        yield (
+            "For ",
+            *board.valued(result, place),
+            f", {board.remark(result, place)}{one_by_one(layer, result, place)}:",
+        )
         for part, picture in enumerate(pictures(names, result, place)):
             if board.choice.limit and (number or part):
                 picture = replace(picture, rows=picture.rows[-1:])
@@ -471,9 +470,8 @@ def _scattering(board: Board) -> Said:
     """The form without a rotation: each window of dX receives W * dE/do; each x of a transposed layer stamps W."""
     layer, names = board.layer, board.symbols
     result, array = layer.role[DX], layer.role[DEDO]
-    places = [_most_inside(axis) for axis in layer.axes]
-    each, value = names.symbol(array, (0, 0, *places)), board.names.number(array, (0, 0, *places))
-    numbered = (each, *(() if value is None else (" = ", value)))
+    (middle,) = telling(layer, layer.role[O], 1)
+    numbered = board.valued(array, middle)
     window = "window"
     if layer.transposed:
         window = "stamp"
@@ -488,15 +486,9 @@ def _scattering(board: Board) -> Said:
             *numbered,
             " it is",
         )
-    title, covered = f"{result.title}, the {window} marked", list(map(Axis.window, layer.axes, places))
+    title, covered = f"{result.title}, the {window} marked", list(map(Axis.window, layer.axes, middle[2:]))
     marked = matrices(names, result, title=title, track=framed_input, covered=covered)
-    yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", each]
-
-
-def _most_inside(axis: Axis) -> int:
-    """The first window that covers the most positions beside padding."""
-    inside = range(axis.before, axis.before + axis.wide)
-    return max(range(axis.windows), key=lambda i: sum(place in inside for place in axis.window(i)))
+    yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", names.symbol(array, middle)]
 
 
 def _summary(board: Board) -> Said:

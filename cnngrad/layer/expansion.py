@@ -83,10 +83,10 @@ class Expansion:
         """The sum with only its first terms; a single last term is kept, since words for it would be no shorter."""
         return replace(self, terms=self.terms[: most + (self.count == most + 1)])
 
-    def rest(self, shown: int) -> Number:
-        """What the terms behind the first `shown` add up to, if there are numbers."""
-        products = [prod(term.values) for term in self.terms]
-        return (self.value or 0) - sum(products[:shown]) if self.left_out else sum(products[shown:])
+    @property
+    def rest(self) -> Number:
+        """What the terms that are left out add up to, if there are numbers."""
+        return (self.value or 0) - sum(prod(term.values) for term in self.terms)
 
     @property
     def is_worked(self) -> bool:
@@ -149,38 +149,33 @@ class Expander:
     ) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products, their number, and their number including products with a zero."""
         layer, count = self.layer, len(tensor.lead_words)
-        sizes = layer.kernel if tensor is O else layer.out
         met = Axis.terms if tensor is DW else self._terms
-        # An element of dE/db has no position.
-        axes = [met(axis, tensor, k) for axis, k in zip_longest(layer.axes, index[count:])]
-        # With padding that is not zeros an output may read an input through several taps.
-        reads = [dict(known) for known in axes]
-        if once:
-            axes = [list(read.items()) for read in reads]
+        # The partners at each place along each axis: with padding that is not zeros an output may read an input through
+        # several taps. An element of dE/db has no position.
+        axes = []
+        for axis, k in zip_longest(layer.axes, index[count:]):
+            partners = dict[int, list[int]]()
+            for place, partner in met(axis, tensor, k):
+                if not (once and place in partners):
+                    partners.setdefault(place, []).append(partner)
+            axes.append(partners)
+        sizes = layer.kernel if tensor is O else layer.out
         sums = leads(layer, tensor, index[:count])
         has_bias = tensor is O and layer.has_bias
-        real = len(sums) * prod(map(len, axes)) + has_bias
+        real = len(sums) * prod(sum(map(len, axis.values())) for axis in axes) + has_bias
         # An output, or a tap, that meets nothing on one axis has one product with 0.
-        every = real + len(sums) * (prod(sizes) - prod(map(len, reads)))
-        if zeros:
-            axes = [
-                sorted([*known, *((k, -1) for k in range(size) if k not in read)])
-                for known, read, size in zip(axes, reads, sizes, strict=True)
-            ]
+        every = real + len(sums) * (prod(sizes) - prod(map(len, axes)))
         first, *others = OPERANDS[tensor]
 
         def products() -> Iterator[Factors]:
             for left, right in sums:
-                for pairs in product(*axes):
-                    places, partners = zip(*pairs, strict=True)
-                    if min(partners) < 0 and any(
-                        read.get(*pair) != pair[1] for read, pair in zip(reads, pairs, strict=True)
-                    ):
-                        continue
-                    yield (
-                        (first, (*left, *places)),
-                        *((other, (*right, *partners)) if min(partners) >= 0 else None for other in others),
-                    )
+                for places in product(*(map(range, sizes) if zeros else axes)):
+                    met = [axis.get(k, ()) for axis, k in zip(axes, places, strict=True)]
+                    for partners in product(*met) if all(met) else [None]:
+                        yield (
+                            (first, (*left, *places)),
+                            *(partners and (other, (*right, *partners)) for other in others),
+                        )
             if has_bias:
                 yield ((B, index[1:2]),)
 

@@ -14,7 +14,8 @@ from cnngrad.checks.report import SAYS, code_lines
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import counted
 from cnngrad.layer.names import Index, Number
-from cnngrad.render.html import filled, sum_lines
+from cnngrad.render.html import filled
+from cnngrad.render.painter import Painter, Written
 from cnngrad.tensor import O, Tensor
 
 __all__ = ["check_page"]
@@ -69,7 +70,7 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
             both = ("right", compared.right, right), ("yours", compared.made if is_wrong else None, mine)
             for word, expansion, value in both:
                 if expansion is not None:
-                    symbols, *numbers = sum_lines(expansion, precision)
+                    symbols, *numbers = str(Written(Painter(precision), expansion)).splitlines()
                     lines.append(f"{word} {symbols}{'' if numbers else f' = {value}'}")
                     lines += (f"{' ' * len(word)} {line} = {value}" for line in numbers)
             sums[_key(gradient.gradient, place)] = lines

@@ -12,7 +12,7 @@ from cnngrad.derivation.pictures import MOST_PICTURES
 from cnngrad.layer.expansion import leads
 from cnngrad.layer.names import Names
 from cnngrad.render.matrix import grouped
-from cnngrad.render.painter import Painter
+from cnngrad.render.painter import Painter, Written
 from cnngrad.render.shapes import CHARACTER, Arrow, Box, Shape, Words, latex_figure, pieces, svg_figure
 from cnngrad.render.style import Style
 from cnngrad.tensor import DB, DEDO
@@ -79,7 +79,7 @@ class _Drawing(Painter):
         *_, table = (block for block in section.blocks if isinstance(block, Expansions))
         (expansion,) = table.expansions
         most_lines = _MOST_LINES if table.in_short else inf
-        self.target, self.terms = expansion.target, self.sum(expansion, most_lines, valued=True)
+        self.target, self.terms = expansion.target, Written(self, expansion, most_lines, valued=True)
         names = Names(layer, values)
         tensor, index = names.parse(self.target.name)
         operands = [self.operands(block) for block in section.blocks if isinstance(block, Grids)]

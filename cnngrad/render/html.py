@@ -28,19 +28,17 @@ from cnngrad.derivation.blocks import (
     Source,
 )
 from cnngrad.derivation.grids import Grid, Item
-from cnngrad.derivation.notation import Notation
 from cnngrad.errors import CnngradError
-from cnngrad.layer import counted
-from cnngrad.layer.expansion import Expansion, Partial
+from cnngrad.layer.expansion import Partial
 from cnngrad.layer.layout import Array
 from cnngrad.layer.names import Symbol
 from cnngrad.render.maths import mathml, node_of
-from cnngrad.render.matrix import Fitting
+from cnngrad.render.painter import Painter, Written
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import DIM
 from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
 
-__all__ = ["filled", "framed", "html_document", "sum_lines"]
+__all__ = ["filled", "framed", "html_document"]
 
 # Maximum number of cells of a page.
 _MOST_CELLS = 60_000
@@ -62,11 +60,11 @@ def html_document(derivation: Derivation, style: Style) -> str:
     data = _data(derivation.source)
     layer = f'<span id="layer">{escape(derivation.layer)}</span>'
     # The lesson's sections, which can be folded.
-    fitting = Fitting(style.precision)
+    painter = Painter(style.precision)
     sections = []
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, fitting) for block in section.blocks)
+        blocks = "\n".join(_block(block, painter) for block in section.blocks)
         name = f' id="section-{section.name}"' if section.name else ""
         sections.append(f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>")
     return filled(
@@ -151,7 +149,7 @@ def _numbers(array: Array) -> Any:
     return {kind: b64encode(array.astype(f"<{kind}").tobytes()).decode()}
 
 
-def _block(block: Block, fitting: Fitting) -> str:
+def _block(block: Block, painter: Painter) -> str:
     match block:
         case Sentence(parts):
             text = ""
@@ -159,7 +157,7 @@ def _block(block: Block, fitting: Fitting) -> str:
                 if isinstance(part, Symbol | Partial):
                     text += mathml(node_of(part))
                 else:
-                    text += escape(part.text if isinstance(part, Phrase) else fitting.part(part))
+                    text += escape(part.text if isinstance(part, Phrase) else painter.part(part))
             return f"<p>{text}</p>"
         case Formula(row):
             return mathml(*row, display=True)
@@ -167,14 +165,15 @@ def _block(block: Block, fitting: Fitting) -> str:
             body = ""
             is_valued = any(expansion.value is not None for expansion in block.expansions)
             for expansion in block.expansions:
-                value = "" if expansion.value is None else fitting.number(expansion.value)
-                cells = f"<td>{expansion.target}</td><td>{'<br>'.join(sum_lines(expansion, fitting.precision))}</td>"
+                value = "" if expansion.value is None else painter.number(expansion.value)
+                lines = escape(str(Written(painter, expansion))).replace("\n", "<br>")
+                cells = f"<td>{expansion.target}</td><td>{lines}</td>"
                 body += f"<tr>{cells}{f'<td>{value}</td>' * is_valued}</tr>\n"
             head = f"<th>element</th><th>{'sum by the chain rule' if block.chain else 'sum'}</th>"
             head += "<th>value</th>" * is_valued
             return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
         case Grids():
-            return "\n".join(_row(items, fitting) for items in fitting.rows(block))
+            return "\n".join(_row(items, painter) for items in painter.rows(block))
         case Figure():
             # The connections of one input, in rows that begin at the same line.
             rows = ""
@@ -187,7 +186,7 @@ def _block(block: Block, fitting: Fitting) -> str:
     return ""
 
 
-def _row(items: Sequence[Item], fitting: Fitting) -> str:
+def _row(items: Sequence[Item], painter: Painter) -> str:
     """Matrices and the signs between them, which a narrow window or paper breaks into lines between matrices.
 
     Matrices are in MathML; the page's script typesets their names.
@@ -195,9 +194,9 @@ def _row(items: Sequence[Item], fitting: Fitting) -> str:
     row = ""
     for item in items:
         if not isinstance(item, Grid):
-            row += f"<span>{escape(text)}</span>" if (text := fitting.factor(item).strip()) else ""
+            row += f"<span>{escape(text)}</span>" if (text := painter.factor(item).strip()) else ""
             continue
-        grid, columns = fitting.fitted(item, fitting.line)
+        grid, columns = painter.fitted(item, painter.line)
         rows = ""
         for cells in zip(*columns, strict=True):
             rows += "<mtr>"
@@ -211,23 +210,7 @@ def _row(items: Sequence[Item], fitting: Fitting) -> str:
             rows += "</mtr>"
         colour = f" of-{grid.letter}" if grid.letter else ""
         size = f" ({grid.height}×{grid.width} in all)" if "…" in rows else ""
-        caption = f"<figcaption>{escape(fitting.title(grid))}{size}</figcaption>"
+        caption = f"<figcaption>{escape(painter.title(grid))}{size}</figcaption>"
         matrix = f"<math><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></math>"
         row += f'<figure class="matrix{colour}">{caption}{matrix}</figure>'
     return f'<div class="row">{row}</div>'
-
-
-def sum_lines(expansion: Expansion, precision: int) -> list[str]:
-    """A sum in symbols and, if there are any, in numbers."""
-    notation = Notation(precision)
-    left_out = expansion.left_out
-    zeros = expansion.zeros
-    terms = " + ".join(notation.symbols(term.factors) for term in expansion.terms)
-    more = f" + … {left_out} more"
-    omitted = f" ({counted(zeros, 'product')} with 0)"
-    lines = [f"= {terms or '0'}{more if left_out else ''}{omitted if zeros else ''}"]
-    if expansion.is_worked:
-        numbers = " + ".join(notation.factors(term.values) for term in expansion.terms)
-        rest = f" + ({left_out} more = {notation.number(expansion.rest(len(expansion.terms)))})" if left_out else ""
-        lines.append(f"= {numbers}{rest}")
-    return lines

@@ -213,26 +213,26 @@ class Writer(Fitting):
 
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
-        for whole in table.expansions:
-            expansion = whole.cut(_GLANCE) if table.in_short else whole
-            left_out = expansion.left_out
-            zeros = expansion.zeros
-            notes = [rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}"] * bool(left_out)
-            notes += [rf" \quad\text{{({counted(zeros, 'product')} with 0)}}"] * bool(zeros)
-            lines = self._broken(self.symbols(term.factors) for term in expansion.terms)
-            for note in notes:
-                if _width(lines[-1]) + _width(note) > self.line - 8:
-                    lines.append(rf"&\phantom{{=}}\ {note}")
-                else:
-                    lines[-1] += note
+        for expansion in table.expansions:
+            expansion = expansion.cut(_GLANCE) if table.in_short else expansion
+            symbols = [self.symbols(term.factors) for term in expansion.terms]
+            numbers = [self.factors(term.values) for term in expansion.terms]
+            if more := expansion.left_out:
+                symbols.append(rf"\cdots \quad\text{{({counted(more, 'more term')})}}")
+                numbers.append(rf"(\text{{{more} more}} = {self.number(expansion.rest)})")
+            lines = self._broken(symbols)
+            if expansion.zeros:
+                note = rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}"
+                if _width(lines[-1] + note) > self.line - 8:
+                    lines.append(r"&\phantom{=}\ ")
+                lines[-1] += note
             lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
             if expansion.is_worked:
-                numbers = self._broken(self.factors(term.values) for term in expansion.terms)
-                if left_out:
-                    numbers[-1] += rf" + (\text{{{left_out} more}} = {self.number(whole.rest(len(expansion.terms)))})"
+                below = self._broken(numbers)
+                below[0] = f"&= {below[0]}"
                 if expansion.total is not None:
-                    numbers[-1] += f" = {self.number(expansion.total)}"
-                lines += [f"&= {numbers[0]}", *numbers[1:]]
+                    below[-1] += f" = {self.number(expansion.total)}"
+                lines += below
             yield lines
 
     def row(self, items: Iterable[Item]) -> list[str]:

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
 from cnngrad.derivation.blocks import Block, Expansions, Grids, Sentence
 from cnngrad.derivation.grids import Grid
-from cnngrad.derivation.notation import Notation, number
+from cnngrad.derivation.notation import number
 from cnngrad.errors import CnngradError
-from cnngrad.render.html import sum_lines
+from cnngrad.render.painter import Painter, Written
 from cnngrad.render.style import Style
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ def moodle(sheet: "Sheet", style: Style) -> str:
     # A slash would begin another category.
     title = (style.title or f"cnngrad: {sheet.source.layer.line}").replace("/", "//")
     _text(category, "category", f"$course$/top/{title}")
-    notation = Notation(style.precision)
+    painter = Painter(style.precision)
     asked = ((exercise, question) for exercise in sheet.each for question in exercise.questions)
     for count, (exercise, question) in enumerate(asked, start=1):
         element = ElementTree.SubElement(root, "question", type="multichoice" if question.options else "cloze")
         _text(element, "name", f"{count} {question.ask}")
-        task = _html((*exercise.given, *question.task), notation)
+        task = _html((*exercise.given, *question.task), painter)
         for blank in question.blanks:
-            task = task.replace(notation.blank, _field(sheet, question, blank, style), 1)
+            task = task.replace(painter.blank, _field(sheet, question, blank, style), 1)
         _text(element, "questiontext", task)
-        _text(element, "generalfeedback", _html(question.working, notation))
+        _text(element, "generalfeedback", _html(question.working, painter))
         if not question.options:
             continue
         # Each right option is worth its share of the mark, and each wrong one costs as much; only in a question on a
@@ -88,23 +88,24 @@ def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -
     return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
 
 
-def _html(blocks: Iterable[Block], notation: Notation) -> str:
+def _html(blocks: Iterable[Block], painter: Painter) -> str:
     html = ""
     for block in blocks:
         match block:
             case Sentence(parts):
-                html += f"<p>{''.join(escape(notation.part(part)) for part in parts)}</p>"
+                html += f"<p>{''.join(escape(painter.part(part)) for part in parts)}</p>"
             case Grids((items,)):
                 for grid in items:
                     if isinstance(grid, Grid):
                         rows = (
-                            "".join(f"<td>{escape(notation.cell(cell.content))}</td>" for cell in row)
+                            "".join(f"<td>{escape(painter.cell(cell.content))}</td>" for cell in row)
                             for row in grid.cells
                         )
                         table = "".join(f"<tr>{row}</tr>" for row in rows)
                         html += f"<table><caption>{escape(grid.title)}</caption>{table}</table>"
             case Expansions(expansions):
                 for each in expansions:
-                    value = [] if each.value is None else [f"= {notation.number(each.value)}"]
-                    html += f"<p>{'<br>'.join([str(each.target), *sum_lines(each, notation.precision), *value])}</p>"
+                    value = [] if each.value is None else [f"= {painter.number(each.value)}"]
+                    lines = str(Written(painter, each)).splitlines()
+                    html += f"<p>{'<br>'.join([str(each.target), *lines, *value])}</p>"
     return html

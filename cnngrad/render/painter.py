@@ -1,7 +1,7 @@
 """The terminal's view of blocks: sentences, sums and rows of matrices, readable from 80 columns on."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
@@ -28,7 +28,6 @@ from cnngrad.derivation.blocks import (
     Together,
 )
 from cnngrad.derivation.blocks import Table as TextTable
-from cnngrad.derivation.notation import Notation
 from cnngrad.errors import visible
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion
@@ -37,7 +36,7 @@ from cnngrad.render.maths import plain
 from cnngrad.render.matrix import Fitting, grouped, style_of
 from cnngrad.render.terminal import DIM, STYLES
 
-__all__ = ["Painter"]
+__all__ = ["Painter", "Written"]
 
 # Only the heading has a line under it.
 _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
@@ -82,17 +81,19 @@ class Painter(Fitting):
                     yield from self._block(part)
             case Hint(text):
                 yield Text(text, style=DIM)
-            case Code(lines):
+            case Code(texts):
                 # In a group, since a text that is printed alone loses `overflow`.
                 overflow: Any = "fold" if self.folded else "ignore"
-                yield Group(*(Text(line, no_wrap=not self.folded, overflow=overflow) for line in lines))
+                yield Group(*(Text(text, no_wrap=not self.folded, overflow=overflow) for text in texts))
             case Expansions(indent=indent):
                 yield Padding.indent(self._expansions(block), indent)
             case Labelled(rows):
                 table = Table.grid(Column(no_wrap=True), "", padding=(0, 1, 0, 0))
                 for label, each in rows:
-                    written = self.sum(each, valued=True) if isinstance(each, Expansion) else f"= {self.number(each)}"
-                    table.add_row(label, written)
+                    if isinstance(each, Expansion):
+                        table.add_row(label, Written(self, each, valued=True))
+                    else:
+                        table.add_row(label, f"= {self.number(each)}")
                 yield Padding.indent(table, 2)
             case TextTable(headings, rows, right, wrapped):
                 table = Table(box=None, pad_edge=False, header_style="bold")
@@ -103,14 +104,16 @@ class Painter(Fitting):
                     table.add_row(visible(name, _LONGEST_NAME), *others)
                 yield table
             case Grids():
-                shown = list[Text]()
-                for items in self.rows(block):
-                    shown += [Text()] * bool(shown)
-                    shown += (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in self.lines(items))
-                yield Group(*shown)
+                lines = [line for items in self.rows(block) for line in ([], *self.lines(items))][1:]
+                yield Group(*(Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in lines))
 
     def _part(self, part: Part | None) -> Text:
         return Text(self.part(part), style=style_of(part))
+
+    def product_of(self, values: Iterable[Any], factors: Iterable[Any]) -> Text:
+        """A product of elements or numbers in the colours of the elements."""
+        each = zip(values, factors, strict=True)
+        return Text("·").join(Text(self.factor(value), style_of(factor)) for value, factor in each)
 
     def _expansions(self, table: Expansions) -> RenderableType:
         """A table with a row for each element: the element, its sum, the numbers below, and the value."""
@@ -121,75 +124,67 @@ class Painter(Fitting):
         rows.add_column("sum by the chain rule" if table.chain else "sum")
         if any(expansion.value is not None for expansion in table.expansions):
             rows.add_column("value", justify="right", vertical="bottom", no_wrap=True)
+        most_lines = _MOST_LINES if table.in_short else inf
         for expansion in table.expansions:
             value = Text("" if expansion.value is None else self.number(expansion.value), "bold")
-            cells = self._part(expansion.target), self.sum(expansion, _MOST_LINES if table.in_short else inf), value
+            cells = self._part(expansion.target), Written(self, expansion, most_lines), value
             rows.add_row(*cells[: len(rows.columns)])
         return rows
 
-    def sum(self, expansion: Expansion, most_lines: float = inf, valued: bool = False) -> "_Sum":
-        """A sum in symbols, and below it in numbers if there are any; `valued` adds the value."""
-        dot = Text("·")
-        symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
-        numbers = []
-        for term in expansion.terms if expansion.is_worked else ():
-            pairs = zip(term.factors, term.values, strict=True)
-            numbers.append(dot.join(Text(self.factor(v), style_of(f) or DIM) for f, v in pairs))
-        value = []
-        if valued and expansion.total is not None:
-            value.append(Text.assemble("= ", (self.number(expansion.total), "bold")))
-        zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
-        return _Sum(symbols, numbers, value, expansion, self, zeros, most_lines)
 
+class Written(NamedTuple):
+    """A sum in symbols, and below it in numbers if there are any, in lines that continue under the first term.
 
-class _Sum(NamedTuple):
-    """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
-
-    `zeros` says how many products have a 0. Terms that would fill more than `most_lines` in symbols are left out, if
-    they are several.
+    Attributes:
+        painter: what writes it.
+        expansion: the sum.
+        most_lines: if it has more lines in symbols, terms are left out.
+        valued: whether the numbers end with their sum.
     """
 
-    symbols: list[Text]
-    numbers: list[Text]
-    value: list[Text]
+    painter: Painter
     expansion: Expansion
-    notation: Notation
-    zeros: Text
-    most_lines: float
+    most_lines: float = inf
+    valued: bool = False
 
-    def lines(self, width: int) -> list[Text]:
+    def lines(self, width: float) -> list[Text]:
         """The lines of both sums."""
-        every = len(self.symbols)
-        # A single term is not left out, since words are no shorter.
-        for shown in (every, *range(every - 1 - (not self.expansion.left_out), 0, -1)):
-            both = []
-            for terms in self._summed(shown):
-                rows = grouped(terms, lambda term: term.cell_len + 1, width - 1)
-                both.append([Text("  " if number else "= ") + Text(" ").join(row) for number, row in enumerate(rows)])
-            lines, numbers = both
+        painter = self.painter
+        symbols = [painter.product_of(term.factors, term.factors) for term in self.expansion.terms] or [Text("0")]
+        for most in range(len(symbols), 0, -1):
+            short = self.expansion.cut(most)
+            more = short.left_out
+            left_out = [Text(f"… {more} more", DIM)] * bool(more)
+            lines = _broken([*symbols[: len(short.terms) or 1], *left_out], width)
             if len(lines) <= self.most_lines:
                 break
-        if self.zeros and lines[-1].cell_len + len(self.zeros) > width:
-            lines.append(Text("  ") + self.zeros[2:])
-        else:
-            lines[-1] += self.zeros
-        return lines + numbers
+        if short.zeros:
+            zeros = Text(f"  ({counted(short.zeros, 'product')} with 0)", DIM)
+            if lines[-1].cell_len + len(zeros) > width:
+                lines.append(Text())
+            lines[-1] += zeros
+        numbers = [painter.product_of(term.values, term.factors) for term in short.terms * short.is_worked]
+        if numbers and more:
+            numbers.append(Text(f"({more} more = {painter.number(short.rest)})", DIM))
+        is_valued = self.valued and short.total is not None
+        return lines + _broken(numbers, width, [Text.assemble("= ", (painter.part(short.total), "bold"))] * is_valued)
+
+    def __str__(self) -> str:
+        """Both sums, a line for each."""
+        return "\n".join(line.plain.replace("  ", " ") for line in self.lines(inf))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines that fit the column."""
         yield from self.lines(options.max_width)
 
-    def _summed(self, shown: int) -> list[list[Text]]:
-        """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
-        rest = self.expansion.left_out + len(self.symbols) - shown
-        sums = []
-        behind = f"({rest} more = {self.notation.number(self.expansion.rest(shown))})"
-        for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, behind)):
-            terms = [*terms[:shown], *[Text(more, DIM)] * bool(rest and terms)]
-            sums.append([*(term + " +" for term in terms[:-1]), *terms[-1:]])
-        return [sums[0], sums[1] + self.value]
-
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        sums = self._summed(len(self.symbols))
-        widest = max(text.cell_len for terms in sums for text in terms)
-        longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self.zeros) + 2
-        return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
+        """The width of the column: whole sums, and a gap."""
+        longest = max(line.cell_len for line in self.lines(inf))
+        return Measurement(0, longest + 3).with_maximum(options.max_width)
+
+
+def _broken(terms: list[Text], width: float, value: Sequence[Text] = ()) -> list[Text]:
+    """The lines of a sum, which breaks between terms only."""
+    parts = [*(term + " +" for term in terms[:-1]), *terms[-1:], *value]
+    rows = grouped(parts, lambda part: part.cell_len + 1, width - 1)
+    return [Text("  " if number else "= ") + Text(" ").join(row) for number, row in enumerate(rows)]
