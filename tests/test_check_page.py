@@ -149,10 +149,10 @@ def test_matrices_say_which_they_are_and_what_their_rows_are():
             (2, 3, 7),
             (4, 3, 2),
             {"dims": 1},
-            {"yours · filter 2; a row for each channel", "yours · a column for each filter"},
+            {"yours · filter 2; a row for each channel", "yours; a column for each filter"},
         ),
-        ((3, 4, 4), (2, 2, 2), {"dims": 3}, {"yours · filter 1, channel 1, depth 2", "yours"}),
-        ((1, 1, 5, 5), (2, 1, 2, 2), {}, {"yours · filter 2, channel 1", "yours · a column for each filter"}),
+        ((3, 4, 4), (2, 2, 2), {"dims": 3}, {"yours · depth 2", "yours"}),
+        ((1, 1, 5, 5), (2, 1, 2, 2), {}, {"yours · filter 2, channel 1", "yours; a column for each filter"}),
     ]
     for x_shape, w_shape, options, wanted in cases:
         x, w = (np.arange(np.prod(shape)).reshape(shape) % 7 - 3 for shape in (x_shape, w_shape))

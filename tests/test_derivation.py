@@ -468,7 +468,7 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
     matrix, transposed = (
         np.array(
             [
-                [0 if cell.content is Fill.NONE else sum(np.ravel(cell.content).tolist()) for cell in row]
+                [0 if cell.content is Fill.ZERO else sum(np.ravel(cell.content).tolist()) for cell in row]
                 for row in layer_matrix(names, result).cells
             ]
         )

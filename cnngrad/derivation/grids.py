@@ -11,18 +11,16 @@ import numpy as np
 
 from cnngrad.layer import Axis, Layer, Positions
 from cnngrad.layer.names import Index, Names, Number, Symbol
-from cnngrad.tensor import B, O, Tensor, X
+from cnngrad.tensor import B, O, Tensor
 
 
 class Fill(Enum):
-    """A cell without an element; along an axis its value takes the place of an element's position."""
+    """A cell without an element."""
 
-    FRAME = -1  # a zero of the padding, or of the frame of a full convolution
-    GAP = -2  # a zero between the elements of dE/dO, since the stride is larger than 1
-    NONE = -3  # a zero of the layer's matrix: the output does not read this input
-    MORE = -4  # rows or columns that are not shown
-    CUT = -5  # a position that the padding cuts off the O of a transposed layer
-    BLANK = -6  # what an exercise asks for
+    ZERO = 1  # a zero around or between elements, or of the layer's matrix: the output does not read this input
+    MORE = 2  # rows or columns that are not shown
+    CUT = 3  # a position that the padding cuts off the O of a transposed layer
+    BLANK = 4  # what an exercise asks for
 
 
 class Copy(NamedTuple):
@@ -129,7 +127,7 @@ class Track(NamedTuple):
     """One axis of a grid.
 
     Attributes:
-        slots: the element at each position, from 0, or the value of `Fill.FRAME` or `Fill.GAP`.
+        slots: the element at each position, from 0; -1 for a zero.
         own: the positions of the elements, in their order; an element at any other position is repeated there.
     """
 
@@ -149,9 +147,9 @@ def framed_input(axis: Axis, cropped: bool = False) -> Track:
 
 def spread_output(axis: Axis, frame: tuple[int, int] = (0, 0)) -> Track:
     """dE/dO with s-1 zeros between its elements, and a frame of zeros; in a transposed layer X."""
-    slots = np.full(axis.spread, Fill.GAP.value)
+    slots = np.full(axis.spread, -1)
     slots[:: axis.stride] = range(axis.windows)
-    framed = np.pad(slots, frame, constant_values=Fill.FRAME.value)
+    framed = np.pad(slots, frame, constant_values=-1)
     return Track(framed, range(frame[0], framed.size, axis.stride))
 
 
@@ -196,10 +194,10 @@ def grids(
     def cell(*places: int) -> Cell:
         at = list(zip(tracks, marks, places, strict=True))
         slots, under = [int(track.slots[k]) for track, _, k in at], [each.get(k, -1) for _, each, k in at]
-        # If one axis has a zero of the frame here, so has the cell; the positions around O are cut off.
+        # The positions around O are cut off.
         found: Any
         if min(slots) < 0:
-            found = Fill.CUT if tensor is O else Fill(max(slot for slot in slots if slot < 0))
+            found = Fill.CUT if tensor is O else Fill.ZERO
         else:
             element = names.shown(tensor, (*lead, *slots[more:]))
             found = element if all(k in track.own for track, _, k in at) else Copy(element)
@@ -221,9 +219,8 @@ def grids(
     pattern = [track.pattern for track in tracks[1:]] if is_short else None
     for k in sorted(marks[0]) if covered else range(depth):
         slot = int(tracks[0].slots[k])
-        blank = "cut off" if tensor is O else "of zeros ({})"
-        zeros = "padding" if names.layer.role[tensor] is X else Fill(slot).name.lower() if slot < 0 else ""
-        which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(zeros)}"
+        empty = "cut off" if tensor is O else "of zeros"
+        which = "" if more else f" · depth {slot + 1 if slot >= 0 else empty}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
         around = None
         for part, near in parts:
@@ -239,5 +236,5 @@ def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
 
 def titled(layer: Layer, tensor: Tensor, lead: Index, title: str = "") -> str:
     """A title with the sample, channel or filter, if the tensor has such axes: `X · sample 1, channel 2`."""
-    words = [f"{word} {k + 1}" for word, k in zip(layer.lead_words(tensor), lead, strict=False)]
+    words = [f"{word} {k + 1}" for word, k in zip((*layer.lead_words(tensor), *layer.axis_words), lead, strict=False)]
     return " · ".join(filter(None, (title or tensor.title, ", ".join(words[2 - layer.lead[tensor] :]))))

@@ -68,7 +68,7 @@ class Notation:
         if isinstance(part, Copy):
             return self.part(part.of) + self.prime
         if part is None or isinstance(part, Fill):
-            return {Fill.MORE: self.more, Fill.CUT: "-", Fill.BLANK: self.blank}.get(part or Fill.NONE, "0")
+            return {Fill.MORE: self.more, Fill.CUT: "-", Fill.BLANK: self.blank}.get(part or Fill.ZERO, "0")
         return self.number(part) if isinstance(part, int | float) else self.named(part)
 
     def number(self, value: Number) -> str:

@@ -77,7 +77,7 @@ def layer_matrix(names: Names, result: Tensor) -> Grid:
     def cell(row: int, column: int) -> Cell:
         found = [names.shown(W, product[W]) for product in products(row) if product.get(other) == columns[column]]
         # An output may read an x more than once if this x stands in the padding too.
-        return Cell(Added(found) if len(found) > 1 else [*found, Fill.NONE][0])
+        return Cell(Added(found) if len(found) > 1 else [*found, Fill.ZERO][0])
 
     return Grid("M" if names.layer.role[result] is O else "Mᵀ", len(rows), len(columns), cell, W)
 

@@ -5,12 +5,12 @@ An element's right sum comes from the expansions, its wrong sum from the mistake
 
 from collections.abc import Iterator
 from html import escape
-from math import prod
 
 import numpy as np
 
 from cnngrad.checks import Graded, GradientReport, Report, WrongShape
 from cnngrad.checks.report import SAYS, code_lines
+from cnngrad.derivation.grids import titled
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import counted
 from cnngrad.layer.names import Index, Number
@@ -81,20 +81,15 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
 
 def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     """The user's matrix, the right one and their difference as tables side by side."""
-    result = gradient.gradient
+    result, layer = gradient.gradient, gradient.layer
     arrays = [array[lead] for array in gradient.canonical]
-    layer = gradient.layer
     width = arrays[0].shape[-1]
     # The caption says which of several matrices it is, and what its rows are if not the layer's: the last two axes make
     # a matrix, which with one spatial axis includes the channels, and for dE/db has only filters.
-    shape = layer.canonical[result]
-    words = layer.lead_words(result)
-    found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
-    parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
+    title, words, shape = titled(layer, result, lead, "yours"), layer.lead_words(result), layer.canonical[result]
     if len(lead) < len(words) and shape[len(words) - 1] > 1:
-        parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
-    right = "right" if result is O else "by differences"
-    names = f"yours{' · ' if parts else ''}{'; '.join(parts)}", right, "yours − right"
+        title += f"; a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}"
+    names = title, "right" if result is O else "by differences", "yours − right"
     every = []
     for place in np.ndindex(arrays[0].shape):
         mine, by, wrong = (array[place].item() for array in arrays)

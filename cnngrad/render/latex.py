@@ -53,13 +53,14 @@ _SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
 # is left for later slides, for each of which Beamer reads the text anew.
 _BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. In a frame of Beamer it takes as many slides as it needs.
 \begingroup
+\expandafter\let\expandafter\ifbroken\csname ifbeamer@autobreak\endcsname
 \def\rest{{\csname cnngrad{0:x}\endcsname}}
 \ifcsname cnngrad{0:x}\endcsname\else\expandafter\newbox\csname cnngrad{0:x}\endcsname\fi
-\def\slide{{\csname ifbeamer@autobreak\endcsname1\else\insertslidenumber\fi}}
+\def\slide{{\ifbroken 1\else\insertslidenumber\fi}}
 \def\parts{{\par\boxmaxdepth=0pt \loop
   \setbox2=\vsplit\rest to .8\textheight \setbox2=\vbox{{\unvbox2}}%
   \ifdim\ht2>.8\textheight \setbox2=\vbox{{\hbox{{\resizebox{{!}}{{.8\textheight}}{{\box2}}}}}}\fi
-  \box2 \count255=\csname ifbeamer@autobreak\endcsname1\else0\fi\relax \ifvoid\rest\count255=0 \fi
+  \box2 \count255=\ifbroken 1\else 0\fi\relax \ifvoid\rest\count255=0 \fi
   \ifnum\count255=1 \repeat
   \ifvoid\rest\else\only<\the\numexpr\insertslidenumber+1\relax>{{}}\fi}}
 \splitmaxdepth=0pt \vfuzz=\maxdimen
@@ -279,14 +280,6 @@ class Writer(Fitting):
         """Whether a matrix fits, and its formula is not too long."""
         characters = sum(len(text) + _BETWEEN for column in columns for text in column)
         return _matrix_width(columns) <= room and characters <= MOST_CHARACTERS
-
-    def pieces(self, grid: Grid) -> list[Grid]:
-        """Pieces that are shown whole."""
-        texts = [self._cell(cell) for cells in grid.cells for cell in cells]
-        widest = max(map(_width, texts)) + 1
-        longest = max(map(len, texts)) + _BETWEEN
-        columns = max(1, min(self.most_columns, int((self.line - 1) / widest)))
-        return grid.pieces(max(1, min(self.most_rows, MOST_CHARACTERS // (columns * longest))), columns)
 
     def _cell(self, cell: Cell) -> str:
         text = self.cell(cell.content).replace(r"\frac", r"\tfrac")

@@ -3,7 +3,6 @@
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -72,7 +71,7 @@ def _plain(line: Line) -> str:
 class Fitting(Notation):
     """Fits grids and the signs between them into lines: whole, without their middle, or in pieces.
 
-    It writes text; formats with other units override `columns`, `is_small` and `pieces`.
+    It writes text; formats with other units override `columns` and `is_small`.
     """
 
     # Maximum number of rows and columns that are shown; 0 for as many as fit a line.
@@ -152,13 +151,15 @@ class Fitting(Notation):
         return _inner(columns) + 2 <= room
 
     def pieces(self, grid: Grid) -> list[Grid]:
-        """The grid whole or in parts, with room for the sign between a picture's arrays."""
+        """The grid whole or in parts that fit, with room for the sign between a picture's arrays."""
         room = self.line - 6
-        grid = replace(self.seen(grid, room), pattern=None)
-        if self.fits(grid, room):
-            return [grid]
-        wide = max(len(column[0][0]) + 2 for column in self.columns(grid, grid.width))
-        return grid.pieces(self.most_rows, max(1, int(room - 3) // wide))
+        grid = self.seen(grid, room)
+        parts = [grid]
+        for columns in range(min(grid.width, self.most_columns), 0, -1):
+            if all(self.fits(part, room) for part in parts):
+                break
+            parts = grid.pieces(self.most_rows, columns)
+        return parts
 
     def lines(self, items: Iterable[Item]) -> Iterator[Line]:
         """The lines of a row."""
