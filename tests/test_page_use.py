@@ -3,6 +3,7 @@
 import base64
 import http.server
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -323,6 +324,45 @@ def test_of_large_grids_the_part_around_the_chosen_cell_is_shown_rather_than_sma
     assert before[0] != after[0]
 
 
+@pytest.mark.parametrize("sized", [(360, 640), (1280, 720)], ids=str, indirect=True)
+def test_a_part_of_a_grid_says_how_many_rows_and_columns_are_in_sight(sized, tmp_path):
+    rng = np.random.default_rng(4)
+    decimals = {"X": rng.normal(size=(6, 6)), "W": rng.normal(size=(3, 3)), "dEdO": rng.normal(size=(6, 6)) / 100}
+    integers = {"X": rng.integers(99, size=(12, 12)), "W": np.ones((3, 3), int), "dEdO": np.ones((12, 12), int)}
+    said = []
+    for layer in (decimals, integers):
+        arrays = {key: array.tolist() for key, array in layer.items()}
+        (tmp_path / "large.json").write_text(json.dumps(arrays | {"padding": 1}))
+        sized.get(written(tmp_path, tmp_path / "large.json"))
+        parts = sized.execute_script("""
+          return [...document.querySelectorAll(".large .sheet")].map((sheet) => {
+            sheet.scrollTo(0, 0);
+            const { right, bottom } = sheet.getBoundingClientRect();
+            const edges = [...sheet.querySelectorAll("td:not(.corner)")].map((cell) => cell.getBoundingClientRect());
+            const rows = new Set(edges.filter((each) => each.bottom < bottom + 1).map((each) => each.top));
+            const columns = new Set(edges.filter((each) => each.right < right + 1).map((each) => each.left));
+            return [sheet.querySelector("caption").dataset.part, `${rows.size}×${columns.size}`];
+          });
+        """)
+        assert all(part.split(" of ")[0] in ("", seen) for part, seen in parts), parts
+        said += [part for part, _ in parts]
+    assert any(said)
+
+
+def test_a_sum_has_no_more_products_than_its_place(browser, tmp_path):
+    layer = {"X": [[1] * 12] * 12, "W": [[1] * 3] * 3, "dEdO": [[1] * 12] * 12, "padding": 1}
+    (tmp_path / "large.json").write_text(json.dumps(layer))
+    for size in ((1280, 800), (1280, 660), (1024, 768), (360, 640)):
+        shape = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
+        browser.get("about:blank")
+        browser.get(written(tmp_path, tmp_path / "large.json") + "#dx-x6,6")
+        told = browser.find_element("id", "told")
+        assert told.get_property("scrollHeight") <= told.get_property("clientHeight"), size
+        assert told.text.splitlines()[-2].endswith(" = 9")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_window_lies_on_the_cell_of_a_grid_that_is_narrower_than_its_caption(browser, tmp_path):
     (tmp_path / "one.json").write_text('{"X": [[3]], "W": [[2]], "dEdO": [[5]]}')
     browser.get(written(tmp_path, tmp_path / "one.json") + "#dx-x11")
@@ -388,6 +428,26 @@ def test_the_two_cells_of_a_product_and_its_term_in_the_sum_have_one_colour(brow
     assert len(set(colours("#line .term[class*=shade]"))) == 4
     assert colours("#grid-dx-do td.made") == colours("#line .term[class*=shade]")
     assert sorted(colours("#grid-dx-w td.made")) == sorted(colours("#line .term[class*=shade]"))
+
+
+def test_an_element_of_several_products_has_the_colour_of_each(browser, tmp_path):
+    """Where X is reflected, an x meets an output under several elements of W."""
+    reflected = next(path for path in SAMPLES if path.stem == "reflect")
+    browser.get("about:blank")
+    browser.get(written(tmp_path, reflected) + "#dx-x11")
+    terms = browser.execute_script("""
+      return [...document.querySelectorAll("#line .term[class*=shade]")].map((each) =>
+        [each.textContent.split("·"), getComputedStyle(each).backgroundColor]);
+    """)
+    cells = browser.execute_script("""
+      return [...document.querySelectorAll(".large td.made")].map((each) =>
+        [each.ariaLabel.split(" ")[0], getComputedStyle(each).backgroundImage]);
+    """)
+    assert len({colour for _, colour in terms}) == len(terms) == 4
+    for name, stripes in cells:
+        own = [colour for factors, colour in terms if name in factors]
+        assert [colour for colour in dict.fromkeys(re.findall(r"rgb\([^)]*\)", stripes))] == own, name
+    assert {name for name, _ in cells} == {name for factors, _ in terms for name in factors}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -37,15 +37,13 @@ export function markLeads() {
   }
 }
 
-const FIELDS = {
-  size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation",
-};
+const WORDS = { size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation" };
 
 // Number fields; the numbers of the layer before stay where they are.
 export function addFields() {
   const form = byId("fields"), { axes } = data.layer, note = byId("note");
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
-  for (const [name, label] of Object.entries(FIELDS)) {
+  for (const [name, label] of Object.entries(WORDS)) {
     const inputs = words.flatMap((word, k) => [k ? " × " : `${label} `, made("input", {
       type: "number", min: name === "before" ? 0 : 1, max: 12, required: true, id: `${name}-${k}`,
       ariaLabel: `${label} ${word}`.trim(), defaultValue: axes[k][name],
@@ -56,7 +54,7 @@ export function addFields() {
   form.addEventListener("change", () => {
     const wanted = structuredClone(axes);
     wanted.forEach((axis, k) => {
-      for (const name in FIELDS) axis[name] = byId(`${name}-${k}`).valueAsNumber;
+      for (const name in WORDS) axis[name] = byId(`${name}-${k}`).valueAsNumber;
       // The padding behind follows that in front.
       if (axis.before !== axes[k].before) axis.after = axis.before;
     });

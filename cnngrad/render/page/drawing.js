@@ -38,18 +38,21 @@ function lookOf({ grid, places, element, zero }, { factors, readers }, isOwn, mo
   if (!element) return { className: `of-${grid.array} zero`, ariaLabel: zero };
   const isHidden = state.asked === grid.tensor, hasNumber = isNumeric && !isHidden;
   const answer = isHidden && state.typed.get(element), right = answer && isRight(element);
+  // An element of several products has a stripe in the colour of each.
+  const shades = (factors.get(element) ?? []).map(({ number }) => shadeOf(number));
+  const stripes = shades.map((each, k) => `var(--${each}) 0 ${(100 * (k + 1)) / shades.length}%`);
   const share = hasNumber ? Number(page.numbers.value(element)) / most : 0;
   const classes = [
     `of-${grid.array}`, places.some((k, axis) => grid.isBorder?.(axis, k)) && "zero border",
     readers.has(element) && "feeds", element === state.chosen && "chosen",
     state.linked === `#${element.key}` && "pointed",
-    isOwn && factors.has(element) && `made shade-${factors.get(element)[0].number % 6}`,
+    isOwn && shades.length > 0 && `made ${shades[0]}`,
     hasNumber && `heat ${share < 0 ? "cold" : "hot"}`, answer && (right ? "ok" : "bad"),
   ];
   const verdict = answer ? ` ${answer}, ${right ? "right" : "wrong"}` : "";
   return {
     className: classes.filter(Boolean).join(" "),
-    style: `--share: ${Math.round(Math.abs(share) * 100)}%`,
+    style: `--share: ${Math.round(Math.abs(share) * 100)}%; --stripes: ${stripes}`,
     ariaLabel: element.name + (hasNumber ? ` ${shown(arrived(element), 12)}` : verdict),
   };
 }

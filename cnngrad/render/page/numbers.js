@@ -25,11 +25,12 @@ export function shown(number, digits = 6) {
 // The most characters of a decimal in a cell, and in a crowded grid.
 export const MOST = [8, 6];
 
-// A number in a cell: a decimal with more than so many characters is rounded, in a unit to tenths,
-// and has a sign. Binary fractions are decimals up to the twelfth digit.
+// A number in a cell: a decimal with more than so many characters is rounded, in a unit to tenths
+// or its first digit, and has a sign. Binary fractions are decimals up to the twelfth digit.
 export function brief(number, most, unit = 1) {
-  const exact = shown(number, 12), tenths = unit === 1 || Number((number / unit).toFixed(1));
-  if (unit !== 1) return `${shown(tenths * unit, 12) === exact ? "" : "≈"}${tenths}`;
+  const exact = shown(number, 12);
+  const inUnits = unit === 1 || shown(number / unit, Math.abs(number) < unit ? 1 : 2);
+  if (unit !== 1) return `${shown(Number(inUnits) * unit, 12) === exact ? "" : "≈"}${inUnits}`;
   if (isWhole(number) || exact.length <= most) return exact;
   const digits = [5, 4, 3].find((each) => shown(number, each).length < most) ?? 2;
   return `≈${shown(number, digits)}`;

@@ -14,34 +14,33 @@ function measure(equation, most, hasUnits) {
     const isLower = grid === lower, marks = starts && isLower ? lengths[1] + 1 : 0;
     // What has arrived so far may be longer than the sum.
     const text = lengths[k] + (walks !== result && isLower ? 1 : 0);
-    grid.box.style = `--columns: ${grid.rows[0].length}; --text: ${text}; --marks: ${marks}; `
+    grid.box.style = `--columns: ${grid.size[1]}; --text: ${text}; --marks: ${marks}; `
       + `--title: ${grid.caption.textContent.length}`;
   });
 }
 
 // Gives a panel the first height in which its numbers fit, as large as possible; tells if they do.
-function resize(equation, { most, least, smallest }, heights, hasUnits, hasParts) {
-  const { panel, grids } = equation, body = panel.lastChild, crowded = MOST.at(-1);
-  const tallest = Math.max(...grids.map(({ rows }) => rows.length));
-  const widest = Math.max(...grids.map(({ rows }) => rows[0].length));
-  const low = [least, 1], whole = [tallest, widest];
+function resize(equation, heights, [most, least, smallest], hasParts) {
+  const { panel, grids, result } = equation, body = panel.lastChild, crowded = MOST.at(-1);
+  const low = [least, 1], whole = [0, 1].map((k) => Math.max(...grids.map(({ size }) => size[k])));
   const usual = range(most - least + 1, least).toReversed().map((size) => [size, 0]);
   const smaller = crossed([range(least - smallest, smallest).toReversed(), [0, 1]]);
   // A part has three rows and columns at least.
-  const some = (all) => range(Math.max(all - 2, 1), Math.min(all, 3));
-  const parts = crossed([some(tallest), some(widest)]).toSorted(([a, b], [c, d]) => c * d - a * b);
+  const parts = crossed(whole.map((all) => range(Math.max(all - 2, 1), Math.min(all, 3))))
+    .toSorted(([a, b], [c, d]) => c * d - a * b);
   const tries = [...crossed([MOST, heights, [...usual, low], [whole]]),
     ...crossed([[crowded], heights.slice(-1), ...hasParts ? [[low], parts] : [smaller, [whole]]])];
   let measured;
-  const fits = ([characters, height, [size, isLow], [rows, columns]]) => {
-    // A unit stands in the caption.
-    if (characters !== measured) measure(equation, characters, hasUnits && characters === crowded);
+  const fits = ([characters, height, [size, isLow], part]) => {
+    // A unit stands in the caption, which small equations have none of.
+    const hasUnits = characters === crowded && result === state.equation;
+    if (characters !== measured) measure(equation, characters, hasUnits);
     measured = characters;
-    const row = Math.round((isLow ? 1.6 : 2) * size);
+    const row = Math.round((isLow ? 1.6 : 2) * size), [rows, columns] = part;
     // The number of the window lies above the cell's own, or beside it in a low cell.
     panel.style = `--high: ${height}px; --row: ${row}px; --font: ${size}px; --beside: ${isLow}; `
       + `--rows: ${rows}; --most: ${columns}`;
-    panel.classList.toggle("parts", rows < tallest || columns < widest);
+    panel.classList.toggle("parts", String(part) !== String(whole));
     // What is too high in any case need not be laid out.
     return rows * row < height && body.scrollWidth <= body.clientWidth
       && body.scrollHeight <= body.clientHeight;
@@ -49,10 +48,11 @@ function resize(equation, { most, least, smallest }, heights, hasUnits, hasParts
   // Scroll bars would take room.
   panel.classList.remove("cut");
   const found = tries.find(fits);
-  for (const { rows, caption } of grids) {
-    const all = [rows.length, rows[0].length];
-    const part = all.map((size, k) => Math.min(size, found?.[3][k] ?? size)).join("×");
-    caption.dataset.part = part === all.join("×") ? "" : `${part} of ${all.join("×")} cells`;
+  for (const { size, caption, box, rows: [[first]] } of grids) {
+    // A long caption makes room for more columns.
+    const seen = [found?.[3][0] ?? size[0], Math.round((box.clientWidth - 18) / first.offsetWidth)];
+    const part = size.map((all, k) => Math.min(all, seen[k])).join("×");
+    caption.dataset.part = part === size.join("×") ? "" : `${part} of ${size.join("×")} cells`;
   }
   return !panel.classList.toggle("cut", !found);
 }
@@ -61,11 +61,10 @@ function resize(equation, { most, least, smallest }, heights, hasUnits, hasParts
 export function reveal({ box, rows: [[head]] }, cells) {
   if (!cells.length || box.matches(":hover")) return;
   const [{ cell: first }, { cell: last }] = [cells[0], cells.at(-1)];
-  for (const [side, size] of [["Top", "Height"], ["Left", "Width"]]) {
-    const [scroll, offset] = [`scroll${side}`, `offset${side}`];
-    const least = last[offset] + last[`offset${size}`] - box[`client${size}`];
-    box[scroll] = Math.min(Math.max(box[scroll], least), first[offset] - head[offset]);
-  }
+  const left = first.offsetLeft - head.offsetLeft, top = first.offsetTop - head.offsetTop;
+  const right = last.offsetLeft + last.offsetWidth, bottom = last.offsetTop + last.offsetHeight;
+  box.scrollTo(clamp(box.scrollLeft, right - box.clientWidth, left),
+    clamp(box.scrollTop, bottom - box.clientHeight, top));
 }
 
 export function fit() {
@@ -73,17 +72,18 @@ export function fit() {
   const top = isNarrow ? 0 : stage.getBoundingClientRect().top + scrollY;
   // Heights of numbers; rather than smaller ones, parts of grids are shown.
   const least = wide < 900 ? 12 : wide < 1200 ? 16 : 18;
-  const large = { most: 26, least, smallest: least };
   for (const { result, panel } of page.equations)
     panel.firstChild.ariaPressed = panel.classList.toggle("large", result === state.equation);
-  // The sum's place is small only if the large equation does not fit above it otherwise.
-  [longest(), 0].some((length) => {
-    stage.style = `--longest: ${length}px`;
+  // The chain rule has about two lines, or one if the large equation does not fit above otherwise.
+  const most = stage.clientWidth / (24 * page.layer.all("dx")[0].name.length + 72);
+  [2, 1].some((lines) => {
+    state.limit = clamp(Math.floor(lines * most), 4, 9);
+    stage.style = `--longest: ${longest()}px`;
     // What is left for the equation, with and without the small ones in sight.
     const room = innerHeight - top - byId("said").offsetHeight - 56;
     const heights = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
-    return resize(equationOf(state.equation), large, heights, isNumeric, !length);
+    return resize(equationOf(state.equation), heights, [26, least, least], lines === 1);
   });
   for (const equation of page.equations.filter(({ result }) => result !== state.equation))
-    resize(equation, { most: 15, least: 11, smallest: 9 }, [144, 200, 300], false, false);
+    resize(equation, [144, 200, 300], [15, 11, 9], false);
 }

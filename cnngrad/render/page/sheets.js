@@ -36,7 +36,8 @@ function sheet(grid, id) {
   const table = made("table.grid", { id: `grid-${id}`, role: "grid" }, caption,
     made("tr", {}, ...[-1, ...across].map((slot) => heading("col", slot))),
     ...rows.map((cells, r) => made("tr", {}, heading("row", down[r]), ...cells)));
-  Object.assign(grid, { id, rows, caption, box: made("div.sheet", {}, table) });
+  const size = [down.length, across.length], box = made("div.sheet", {}, table);
+  Object.assign(grid, { id, rows, size, caption, box });
   state.at[id] = 0;
   // The tab stop is the first element, if there is one, not a zero.
   (cellsOf(grid).find(({ element }) => element)?.cell ?? rows[0][0]).tabIndex = 0;

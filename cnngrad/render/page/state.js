@@ -5,9 +5,10 @@ export const fileLayer = layerOf(data.layer), file = givenOf(fileLayer, data.val
 export const isNumeric = "x" in data.values;
 // What is chosen is an element, or a zero, for the reason in `zero`; `playing` is Play's timer.
 export const NOTHING = { chosen: null, zero: "", held: false, told: false, playing: 0, linked: "" };
-// `at` has the sample, filter and channel that are shown, and the depth of each grid.
+// `at` has the sample, filter and channel that are shown, and the depth of each grid. A sum with
+// more products than the limit is folded.
 export const state = {
-  ...NOTHING, unfolded: false, equation: "", way: "gather", names: !isNumeric,
+  ...NOTHING, limit: 0, unfolded: false, equation: "", way: "gather", names: !isNumeric,
   at: { n: 0, f: 0, c: 0 }, asked: data.asked, typed: new Map(),
 };
 // The layer, its numbers and equations, and what draws them anew.
@@ -32,6 +33,9 @@ export function arrived(element) {
 
 // Whether an element's number is asked for, and no hint has been.
 export const isSecret = (element) => state.asked === element.tensor && !state.told;
+
+// The colour of a product; nine have one of their own.
+export const shadeOf = (k) => `shade-${k % 9}`;
 
 // What lights up: the chosen element's factors, with their products' numbers, and its users.
 export function lit() {

@@ -1,13 +1,7 @@
 // The sum of the chosen element: lines of names, which are links to their cells, and of numbers.
 
-// The most products that are shown at once: about two lines by the chain rule.
-function mostProducts() {
-  const characters = page.layer.all("dx")[0].name.length + 3;
-  return clamp(Math.floor(byId("stage").clientWidth / (12 * characters)), 4, 9);
-}
-
 const link = ({ array, name, key }) => made(`a.of-${array}`, { href: `#${key}` }, name);
-const shaded = (k, ...parts) => made(`span.term.shade-${k % 6}`, {}, ...parts);
+const shaded = (k, ...parts) => made(`span.term.${shadeOf(k)}`, {}, ...parts);
 
 // Parts with a sign between them; of too many the first.
 function joined(parts, sign, most = parts.length) {
@@ -45,7 +39,7 @@ function useLines(element) {
 
 function sumLines(element, isFolded) {
   const terms = page.layer.terms(element), { value, sumOf } = page.numbers;
-  const limit = mostProducts(), isLong = terms.length > limit;
+  const { limit } = state, isLong = terms.length > limit;
   const most = isLong && isFolded ? limit - 2 : terms.length;
   const sumOfParts = (parts) =>
     [link(element), " = ", ...joined(parts, " + ", parts.length > limit ? most : parts.length)];
@@ -76,10 +70,9 @@ function sumLines(element, isFolded) {
 
 function question(element) {
   const answer = state.typed.get(element), all = page.layer.all(element.tensor);
-  const right = all.filter((each) => state.typed.has(each) && isRight(each));
   const verdict = isRight(element) ? `= ${answer} is right.` : `is not ${answer}.`;
   return `${element.name} ${answer ? verdict : "= ? Type it on its cell."} `
-    + `${right.length} of ${all.length} are right.`;
+    + `${all.filter(isRight).length} of ${all.length} are right.`;
 }
 
 function linesOf(element) {
