@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import cnngrad
+from cnngrad.causes.axes import spelled
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.evaluate import made as given_by
@@ -129,8 +130,39 @@ def lesson(name):
     return str(cnngrad.derive(**options | layer))
 
 
+# Layers in which the words for a mistake differ: shapes of X and W, and options.
+TOLD = {
+    "two axes": ((2, 3, 9, 8), (2, 3, 3, 2), {}),
+    "channels last, flip": ((2, 9, 8, 3), (3, 2, 3, 2), {"layout": "nhwc", "filter_layout": "hwio", "flip": True}),
+    "one axis, filled": ((3, 9), (2, 3, 3), {"dims": 1, "padding": 1, "padding_mode": "reflect"}),
+    "three axes, no channels": ((5, 4, 6), (2, 2, 2), {"dims": 3}),
+    "transposed": ((2, 4, 3), (2, 3, 3, 2), {"transposed": True, "groups": 1}),
+    "transposed, channels last": ((4, 3, 2), (2, 3, 3, 2), {"transposed": True, "layout": "nhwc"}),
+}
+
+
+def words(name):
+    """What is said of each mistake in each result of a layer, its fix and its lines of code."""
+    x, w, options = TOLD[name]
+    layer = make_layer(x, w, **options).conv
+    lines = []
+    for result in RESULTS:
+        right = right_recipe(layer, result)
+        for mistake, way in ((mistake, next(iter(mistake.changed(right)), None)) for mistake in CATALOGUE):
+            if way is not None:
+                user = layer.own.role[result]
+                code = spelled(mistake.code, layer, result) if way.coded else ()
+                lines.append(f"{user.key} {mistake.id}: {' | '.join((*mistake.words(user, layer.own), *code))}\n")
+    return "".join(lines)
+
+
 # Files that have a text for each of many names.
-GATHERED = {"claims": (claims.CLAIMS, claims.report), "exercises": (ASKED, exercise), "lessons": (LESSONS, lesson)}
+GATHERED = {
+    "claims": (claims.CLAIMS, claims.report),
+    "exercises": (ASKED, exercise),
+    "lessons": (LESSONS, lesson),
+    "words": (TOLD, words),
+}
 
 
 def kept(file, name):

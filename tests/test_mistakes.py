@@ -229,6 +229,11 @@ def test_every_entry_of_the_catalogue_is_tried_here():
     assert {mistake.id for mistake in CATALOGUE} == {*buggy.BUGGY, *buggy.TRANSPOSED}
 
 
+@pytest.mark.parametrize("name", golden.TOLD)
+def test_the_words_for_mistakes_are_those_that_people_have_seen(name):
+    assert golden.words(name) == golden.kept("words", name)
+
+
 def test_mistakes_are_told_and_made_as_people_have_seen():
     assert golden.mistakes() == (golden.FOLDER / "mistakes.txt").read_text(encoding="utf-8")
 
