@@ -607,8 +607,8 @@ def _(facts, moved, apart):
 
 @says(
     rf"(?:Code that scatters, dX\[window\] \+= W·∂E/∂o for one output after another, is right "
-    rf"too(, if dX has the padding of X, which is (?:cut off|folded back) at the end)?\. .* For ∂E/∂({NAME})(?: = "
-    rf"(-?\d+))? it is|For ({NAME})(?: = (-?\d+))? the stamp is)"
+    rf"too(, if dX has the padding of X, which is (?:cut off at the end \(shown as -\)|folded back at the end))?\. "
+    rf".* For ∂E/∂({NAME})(?: = (-?\d+))? it is|For ({NAME})(?: = (-?\d+))? the stamp is)"
 )
 def _(facts, padding, o, value, x, number):
     assert bool(x) == facts.case.transposed

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnngrad.layer import Axis, Layer, Positions
 from cnngrad.layer.names import Index, Names, Number, Symbol
-from cnngrad.tensor import B, O, Tensor
+from cnngrad.tensor import DX, B, O, Tensor
 
 
 class Fill(Enum):
@@ -19,7 +19,7 @@ class Fill(Enum):
 
     ZERO = 1  # a zero around or between elements, or of the layer's matrix: the output does not read this input
     MORE = 2  # rows or columns that are not shown
-    CUT = 3  # a position that the padding cuts off the O of a transposed layer
+    CUT = 3  # a position that the padding cuts off dE/dX, or the O of a transposed layer
     BLANK = 4  # what an exercise asks for
 
 
@@ -194,10 +194,10 @@ def grids(
     def cell(*places: int) -> Cell:
         at = list(zip(tracks, marks, places, strict=True))
         slots, under = [int(track.slots[k]) for track, _, k in at], [each.get(k, -1) for _, each, k in at]
-        # The positions around O are cut off.
+        # The positions around O and dE/dX are cut off.
         found: Any
         if min(slots) < 0:
-            found = Fill.CUT if tensor is O else Fill.ZERO
+            found = Fill.CUT if tensor in (O, DX) else Fill.ZERO
         else:
             element = names.shown(tensor, (*lead, *slots[more:]))
             found = element if all(k in track.own for track, _, k in at) else Copy(element)
@@ -219,7 +219,7 @@ def grids(
     pattern = [track.pattern for track in tracks[1:]] if is_short else None
     for k in sorted(marks[0]) if covered else range(depth):
         slot = int(tracks[0].slots[k])
-        empty = "cut off" if tensor is O else "of zeros"
+        empty = "cut off" if tensor in (O, DX) else "of zeros"
         which = "" if more else f" · depth {slot + 1 if slot >= 0 else empty}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
         around = None

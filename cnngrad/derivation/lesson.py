@@ -477,10 +477,10 @@ def _scattering(board: Board) -> Said:
         window = "stamp"
         yield "For ", *numbered, " the stamp is"
     else:
-        back = "cut off" if layer.mode == "zeros" else "folded back"
+        back = "cut off at the end (shown as -)" if layer.mode == "zeros" else "folded back at the end"
         yield (
             "Code that scatters, dX[window] += W·∂E/∂o for one output after another, is right too",
-            f", if dX has the padding of X, which is {back} at the end" * layer.is_padded,
+            f", if dX has the padding of X, which is {back}" * layer.is_padded,
             ". It goes from outputs to inputs, so W lies as in the forward pass, and adds the same products in another "
             "order. For ",
             *numbered,
