@@ -348,6 +348,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("[[1, 2], [3]]", "row 2 has 1 number, row 1 has 2: all rows must be equally long"),
         ("[[1, 2]", "brackets that are not closed"),
         ("[[1, 2)]", "brackets that are not closed"),
+        ("[1, 2])", "brackets that are not closed"),
         ("[1, ..., 2]", "x.txt, line 1, column 5: '...': numbers are omitted here"),
         ("1 2+3j", "'2+3j' is not a number"),
         ("1.5M 2.5M", "'1.5M' is not a number"),
@@ -498,6 +499,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("(Pdb) dx\narray([1, 2])", [1, 2]),
         # A list of one array, as torch.autograd.grad returns it, is no axis.
         ("(tensor([[1, 2],\n        [3, 4]]),)", [[1, 2], [3, 4]]),
+        ("nested_tensor([\n  tensor([1, 2]),\n  tensor([3, 4])\n])", [[1, 2], [3, 4]]),
         ("[array([[1, 2],\n       [3, 4]])]", [[1, 2], [3, 4]]),
         ("[[5,],\n [6,]]", [[5], [6]]),
         # What is no array's name is a comment.
@@ -608,6 +610,9 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("NA\n1.5\n2.5", "'NA' is not a number"),
         ("True\n0\n1", "'True' is not a number"),
         ("e5\n10\n20", "'e5' is not a number"),
+        ("NA1.5\n2.5", "'NA1.5' is not a number"),
+        ("kernel\n1 2\n3 4", "'kernel' is not a number"),
+        ("vec![1, 2]\nvec![3, 4]", "several arrays without labels"),
         ("deadbeef\n10\n20", "'deadbeef' is not a number"),
         ("$100\n200\n300", "'$100' is not a number"),
         ("const dx = new Float32Array(12);", "'new' is not a number; it seems to be code: cnngrad runs none"),
@@ -636,7 +641,6 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("let x: [u8; 2] = [0xff, 256];", "a number that u8 does not hold"),
         ("(1.5,2.5) (3.5,4.5)", "round brackets: rows, several arrays, complex or negative numbers"),
         ("[1 2 ...\n 3]", "numbers are omitted here"),
-        ("1. 5 6\n2. 7 8", "its lines begin with counts"),
         ("let x = vec![1i8, 0x2u8, _u16, 4];", "'_u16' is not a number"),
         ("float x[2] = {007F, 1};", "'007F' begins with 0"),
         ("uint8_t x[] = {0x09, 1d};", "1d is hexadecimal"),
@@ -655,8 +659,9 @@ def test_a_type_of_16_bits_is_that_type():
     assert parse_text("x.txt", "array([7e4, 1], dtype=float16)").typed.tolist() == [np.inf, 1]
 
 
-def test_a_table_of_two_readings_is_no_operand(tmp_path, capsys):
-    (tmp_path / "x.txt").write_text("0 1.5 2.5\n1 3.5 4.5\n2 5.5 6.5\n")
+@pytest.mark.parametrize("text", ["0 1.5 2.5\n1 3.5 4.5\n2 5.5 6.5\n", "1. 5 6\n2. 7 8\n"])
+def test_a_table_of_two_readings_is_no_operand(text, tmp_path, capsys):
+    (tmp_path / "x.txt").write_text(text)
     assert main(["forward", "-x", f"{tmp_path}/x.txt", "-w", "2x2"]) == 2
     assert "x.txt has two readings: its lines begin with counts" in capsys.readouterr().err
 

@@ -49,6 +49,7 @@ _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
 # Without words of another kind.
 _IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz]*\Z"
+_CALL = r"[\w.](?<!\b[aA]rray)(?<!\b[tT]ensor)(?<![0-9])\("
 # Texts that hold no readable array: a pattern, what the text is, and what to do with it; the first match counts.
 _TEXTS = (
     (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
@@ -72,7 +73,7 @@ _TEXTS = (
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
     (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
-    (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
+    (_CALL, "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),
     (_IN_A_BASE, "hexadecimal, octal or binary numbers", _BASES),
     (r"[0-9],([0-9]+ *[;\t|\"]|[0-9]{3}\b)", "decimal commas or thousands", "write decimal points, and no other mark"),

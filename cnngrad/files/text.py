@@ -1,7 +1,7 @@
 r"""Reads arrays from text, as programs print and people write them: brackets or tables, with labels around them.
 
     text     = { comment | header | brackets | table }
-    header   = a label [type] name [sizes], and = or := or : or <- or <<, or a single word in a line of its own
+    header   = a label [type] name [sizes], and = or := or : or <- or <<; or the name of a gradient alone in its line
              | a page "(:,:,1) =", "Columns 1 through 6", a factor "1.0e+03 *", sizes "4x3 Matrix{Float64}:"
     brackets = open {number | brackets, separated by commas or blanks} close; in [] a semicolon ends a row
     open     = one of [ ( { or a function that leaves an array as it is, such as tensor( or np.float64(
@@ -63,78 +63,55 @@ _FORTRAN = re.compile("D(?=[-+])")
 # Without a declared type numbers in code may be hexadecimal: those with d at the end or inside, and those that end in
 # f if others have no letter. 1.5f32 has a type in Rust, a power in Julia.
 _SIZED = r"[0-9.](?<![\w.].)[0-9.]*+f(?:16|32|64)(?![\w.])"
-_UNTYPED = re.compile(r"(?:const|var|val|static|final|let|\s)*")
 _WITH_D, _WITH_F, _WITHOUT = (
     rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
 # Numbers of this size may have fewer decimals, of at least three, than their power of ten.
 _LARGE = 1e4
-_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.])")
+_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]|[ \t]*+\*)")
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)")
 _INTEGER = (
     r"(?i)(?<![a-z])(unsigned\s++|u)?(char|short|long(?!\s++double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64))"
     r"(?=(?:_t|array|tensor|clamped)*+\b)"
 )
-# Numbers whose points may separate thousands; lines with bars at their ends only; numbers that may be binary or
-# hexadecimal.
+# Numbers whose points may separate thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = (
     r"\A(?=(?:[\s|;]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+\Z)[^.]*?([-+0-9]++)\.([0-9]{3})"
 )
-_AT_ENDS = r"(?:[ \t]*+\|?[^|\n]*+(?:\|[ \t]*+)?(?:\n|\Z))*+"
 _OTHER_BASE = r"\A(?:(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++)"
-_NUMBERED_LINES = r"\A(?:[ \t]*+[0-9]++\.[ \t]++[^.\n]*+\n?){2,}+\Z"
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
     r"[\u00a0\u202f\u2007\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
     r"\[\|": "a list whose semicolons part rows, or elements",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
-# Text without meaning, as the second group, by a sign of it: comment signs before a label, comments, Excel's `sep=`,
-# the first line of cnngrad's results, prompts, column titles.
 _END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
-# What is not a name: words that stand for a number, such as nan, and words that may be hexadecimal.
-_NO_NAME = (
-    r"(?!(?:(?i:nan|inf(?:inity)?|n\.?a\.?|n/a|nat|none|null|nil|nothing|missing|undef(?:ined)?|true|false|oo"
-    r"|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{3,}+|[0-9A-F]{3,}+|[abcef][a-f]);?[ \t]*+(?:\n|\Z))"
-)
-_ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w?|(?:(?!grad)\S)*+grad\S*+)"
+# Words that name an array without a sign behind them: no number in any base, nor a word for one.
+_GRADIENT = r"(?:[dD∂](?:E/?[dD∂])?(?:[bB]|[g-zG-Z]\w{0,8})|[A-Za-z]|[g-zG-Z][0-9]|[\w.]*grad[\w.]*)"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
-_SILENT = {
-    "\n": (
-        rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
-        r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
-        rf"|(?P<comment>{_COMMENT}"
-        r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a|define[^\n]*\{| type: (?!matrix|scalar))"
-        r"|%%?(?=\s|\Z))[^\n]*+)"
-        r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|Out ?\[[0-9]+\][:=]"
-        rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\))(?:(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
-        rf"|[ \t]*+[\w.]++\([^\n()]*+\){_END})"
-        r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
-        r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
-    ),
-    # Between the numbers of a line comments stand in brackets alone.
-    r"\A[^\[({]*+[\[({][^/]*+/": rf"([,;{{}}][ \t]*+)(?P<comment>{_COMMENT})",
-    r"vec!|array!|&\[": r"()(vec!|array!|&(?=\[))",
-    # The type in front of inner brackets, which repeats that of the outer ones.
-    r"\[\]|Array\(": (r"([{\[,]\s*+)(new[\s\w.]*\[\](?=\s*[{\[])|(?:\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[]))"),
-}
-# Calls around an array: any call, the functions that leave an array as it is, and their keyword arguments.
-_CALL = re.compile(
-    r"[A-Za-z_<](?<![\w.].)(?:(?<=n)ew\s+(?=\w+Array\())?"
-    r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?!(?<=Array\()\s*+[0-9]+\s*+\)))"
+_COMMENTS = re.compile(rf"[,;{{}}][ \t]*+(?P<comment>{_COMMENT})")
+# What stands in front of a bracket and leaves the array as it is: a function, a macro, or a type, perhaps with sizes.
+_FRONT = re.compile(
+    r"[A-Za-z_<&\[](?<![\w.\]].)(?!(?<=\[)[^\]0-9.])(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<=&)\[|(?:(?<=v)ec|(?<=a)rray)!\["
+    r"|(?:(?<=F)loat|(?<=U)Int|(?<=I)nt)[0-9]{1,2}\[|(?<=\[)(?P<new1>[0-9.]*\](?:\[[0-9.]*\])*+)[a-z]\w*+\s*+\{"
+    r"|(?<=n)ew(?:\s++[\w.]++)?\s*+\[(?P<new2>[0-9,\s]{0,99}\](?:\[[0-9,\s]{0,99}\])*+)\s*+\{"
+    r"|(?<![<&\[])(?:(?<=n)ew\s++)?(?:[\w.]|::)*+"
+    r"(?:(?<=Array)\([0-9]+\)\s*+\[|\((?!(?<=Array\()\s*+[0-9]+\s*+\))))"
 )
-_KNOWN = re.compile(
-    r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
-    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix"
-    r"|(?:Device|ND|Float(?:32|64)|(?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?)?Array"
-    r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2}|single|double)\("
+_FUNCTIONS = re.compile(
+    r"(?:new\s+)?(?:\w+(?:\.|::)){0,2}(?:(?:(?:as|to|nested)_?)?(?:array|tensor)(?:[1-5]d)?|[A-Z]\w*(?:Array|Tensor)"
+    r"|Array|Tensor|constant|[mM]atrix|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2}|single|double)\("
 )
+# Functions around single numbers, and MATLAB's around an array.
+_CONVERSION = re.compile(r"[\w.]*(?:(?:float|int)[0-9]+|single|double)\(")
 _BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
+_FACTOR = r"(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?0?[0-9]{1,2})?|0\.0*+1)[ \t]*+\*"
 _KEYWORD = re.compile(
-    rf"(?<![\w.])(?:(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?|numpy=|value=)"
+    rf"(?<![\w.])(?:(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?|numpy=|value="
+    rf"|(?<=\x01){_FACTOR})"
 )
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
@@ -147,16 +124,23 @@ _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{
 _NUMBERED = r"\n[ \t]*+\[([0-9]{1,9})(,?)\](?=[ \t]+[-+.0-9NI])([^\[\]\n]*+)(?=\n|\Z)"
 # Sizes in C that are macros or products.
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
-# A type or a macro in front of brackets.
-_TYPED = re.compile(
-    r"[\s\2]*+(?:new(?:\s(?P<type2>[\w.]*)|(?=\[))(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
-    r"|(?P<new2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
+# Lines that say nothing of numbers: comments, prompts, Excel's `sep=`, the first line of cnngrad's results, titles.
+_PROMPT = r"(?:>{1,3}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\))[ \t]*+"
+_SILENT = (
+    rf"Out ?\[[0-9]+\][:=]|#[ \t]*(?i:(?:new )?slice[ \t]*[0-9]*){_END}"
+    rf"|(?P<comment>{_COMMENT}|%%?(?=\s|\Z)[^\n]*+"
+    r"|#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a|define[^\n]*\{| type: (?!matrix|scalar))[^\n]*+)"
+    rf"|torch_tensor{_END}|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|{_PROMPT}(?:[\w.]++\([^\n()]*+\))?{_END}"
+    r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
+    r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)"
 )
-# Lines that describe the array below or above them. A group's name, without its digit, tells what it holds.
+# Lines that describe the array below or above them, behind comment signs and prompts too. A group's name, without its
+# digit, tells what it holds.
 _HEADER = re.compile(
-    rf"[\n\1][ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
-    rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?0?[0-9]{{1,2}})?|0\.0*+1)[ \t]*+\*"
-    rf"{_END}"
+    rf"\n[ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
+    rf"(?:(?:(?:#|%|//)[ \t]++)?(?P<label5>{_GRADIENT}):?{_END}|{_PROMPT}(?P<label6>{_NAME});?{_END}|{_SILENT}"
+    rf"|(?P<page1>, (?:, [0-9]+)+){_END}"
+    rf"|{_FACTOR}{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
     rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
@@ -167,13 +151,14 @@ _HEADER = re.compile(
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?)"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
-    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
+    rf"|(?:{_PROMPT})?(?!\[|new\b)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
     rf"[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND}|{_NAMED_SIZES})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?:[ \t]*+(?P<sizes4>{_TIMES})"
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
-    rf"|{_NO_NAME}(?P<label4>{_NAME})(?:;?{_END}|[ \t]++(?=[\[\1])))"
+    rf"|(?!new )(?P<label4>{_NAME})(?:\s++(?=\[)|[ \t]++(?=[\w.]++\()))"
 )
 _Parts = list[tuple[int, dict[str, str]]]
+_Steps = list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 _CHARACTERS = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
@@ -183,8 +168,8 @@ _DEPTHS = np.array([(code in b"[({\1") - (code in b"])}") for code in range(256)
 _APART = str.maketrans(dict.fromkeys("[](){}\1\2,;\n\t", " "))
 _ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++|0(?:,0)*+,?)\}")
 _OPENS, _EMPTY, _FUNCTION, _DEEPEST = "[({\1", "\2 \t\n", 1, 32
-# Maximum number of different functions that are removed from a text.
-_MOST_FUNCTIONS = 20
+# Maximum number of different words in front of brackets.
+_MOST_FRONTS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
 _UNEVEN = "rows nested or parted in different ways, several arrays without labels, or brackets that are not closed"
@@ -196,7 +181,7 @@ _COMMAS = "its commas part numbers, or are decimal ones, or thousands: write dec
 
 def _said(match: re.Match[str]) -> dict[str, str]:
     """The groups of a match that are not empty, by their names without digits."""
-    return {key.rstrip("12345"): value for key, value in match.groupdict().items() if value}
+    return {key.rstrip("123456"): value for key, value in match.groupdict().items() if value}
 
 
 def _sizes(text: str) -> Shape:
@@ -216,20 +201,20 @@ def _decimal(number: re.Match[str]) -> str:
     return number[0]
 
 
-def _plain(words: str, power: str, in_code: bool) -> Array | None:
-    """Numbers as Python writes them, with a power of ten added; None if there are others.
+def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
+    """Numbers as Python writes them after some steps, with a power of ten added; None if there are others.
 
-    >>> _plain("1 -2", "", False), _plain("1 2.5 ", "e+1", False), _plain("0x10 8", "", True), _plain("010", "", True)
-    (array([ 1, -2]), array([10., 25.]), array([16,  8]), None)
+    >>> _numbers("1 -2", [], ""), _numbers("1 2.5d ", [(_SUFFIX, "")], "e+1"), _numbers("010", [], "")
+    (array([ 1, -2]), array([10., 25.]), None)
     """
+    for pattern, put in steps:
+        words = pattern.sub(put, words)
     # NumPy misreads characters beyond ASCII as digits.
     if not words.isascii() or _LEADING_ZERO.search(words):
         return None
     words = re.sub("(?<=[0-9.]) ", f"{power} ", words) if power else words
+    dtype = float if re.search("[.nNeE]", words) else np.int64
     with suppress(ValueError, OverflowError):
-        if in_code and "x" in words.lower():
-            return np.array([int(word, 0) for word in words.split()], np.int64)
-        dtype = float if re.search("[.nNeE]", words) else np.int64
         return np.loadtxt([words], dtype, comments=None, ndmin=1) if words.strip() else np.empty(0, np.int64)
     return None
 
@@ -299,9 +284,9 @@ def _counting(array: Array) -> int:
     return columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
 
 
-def _silenced(match: re.Match[str]) -> str:
-    """Blanks in place of text without meaning; comments get a mark of their own."""
-    return match[1] + re.sub("[^\n\1]", "\2" if match.groupdict().get("comment") else " ", match[2])
+def _blank(match: re.Match[str]) -> str:
+    """Blanks, or the marks of a comment, in place of text behind the first character."""
+    return match[0][0] + re.sub("[^\n]", "\2" if match["comment"] else " ", match[0][1:])
 
 
 class _Reader:
@@ -309,8 +294,8 @@ class _Reader:
 
     def __init__(self, where: str, text: str) -> None:
         self.where = where
-        # What the text declares about the current array, and the functions that stand around arrays.
-        self.about, self.called = dict[str, str](), ""
+        # What the text declares about the current array, and what stands in front of its brackets.
+        self.about, self.fronts = dict[str, str](), list[str]()
         # In MATLAB, ... continues a row on the next line.
         self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", "\n" + re.sub("\r\n?", "\n", text))
         raw = text.encode(errors="surrogatepass").translate(None, _PLAIN)
@@ -321,19 +306,7 @@ class _Reader:
         if not raw:
             return
         self.text = self.text.translate(_CHARACTERS) if not text.isascii() else self.text
-        for sign, pattern in _SILENT.items():
-            if re.search(sign, self.text):
-                self.text = re.sub(pattern, _silenced, self.text)
         self.text = _BOXES.sub(_beside, self.text)
-        found = _CALL.search(self.text) if "(" in text else None
-        while found and self.called.count("(") < _MOST_FUNCTIONS:
-            if _KNOWN.fullmatch(found[0]):
-                self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
-                self.called += f"{found[0]} "
-            found = _CALL.search(self.text, found.end())
-        # Calls around single numbers, such as float32(1.5).
-        if "(" not in self.text and re.fullmatch(r"(?:[\w.]*(?:(?:float|int)[0-9]+|single|double)\( )+", self.called):
-            self.text = self.text.replace("\1", " ").replace(")", " ")
 
     def unnumbered(self, block: re.Match[str]) -> str:
         """R's rows without their numbers, or the lines of a vector without those of their first elements, in one."""
@@ -351,7 +324,8 @@ class _Reader:
         # The text begins with an added line break, so its first line has number 1.
         line = self.text.count("\n", 0, place + 1)
         column = place - self.text.rfind("\n", 0, place)
-        advice = text_advice(self.where, self.text[1:])
+        text = _HEADER.sub(lambda header: header[0] if {*_said(header)} - {"comment"} else "\n", self.text)
+        advice = text_advice(self.where, text[1:])
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
     def refuse(self, place: int, found: re.Match[str] | None, words: str) -> None:
@@ -361,8 +335,14 @@ class _Reader:
 
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
-        headers, arrays, after = [*_HEADER.finditer(self.text)], dict[str, Loose](), 0
-        bare = _HEADER.sub(lambda header: header[0][0].ljust(len(header[0])), self.text)
+        headers, arrays, after = list[re.Match[str]](), dict[str, Loose](), 0
+
+        def blank(header: re.Match[str]) -> str:
+            if {*_said(header)} - {"comment"}:
+                headers.append(header)
+            return _blank(header)
+
+        bare = _HEADER.sub(blank, self.text)
         # Each array's label, where its headers stand, and what they declare.
         groups: list[tuple[str, _Parts]] = [("", [(0, {})])]
         for header in headers:
@@ -393,12 +373,12 @@ class _Reader:
 
     def array(self, bare: str, parts: _Parts, end: int) -> Loose | None:
         """The array behind some headers, in its declared sizes and type; None if there are no numbers."""
-        self.about = {key: value for _, said in reversed(parts) for key, value in said.items()}
+        self.about, self.fronts = {key: value for _, said in reversed(parts) for key, value in said.items()}, []
         array, axes, doubt = self.joined(bare, parts, end)
         if not array.size:
             return None
         kind = self.about.get("type", "")
-        sizes = _sizes(self.about.get("sizes") or self.about.get("new") or "")
+        sizes = _sizes(self.about.get("sizes") or f"[{self.about.get('new', '')}")
         if not sizes and re.search("array<|;", kind):
             # A type may declare the sizes of the last axes alone.
             sizes = tuple(map(int, re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind)[::-1]))
@@ -432,19 +412,19 @@ class _Reader:
         has_marks = any({"column", "factor"} & said.keys() for _, said in parts)
         for (start, said), (stop, below) in pairwise([*(parts if has_marks else parts[:1]), (end, dict[str, str]())]):
             source, factor = bare[start:stop].rstrip(_EMPTY), said.get("factor", "" if "page" in said else factor)
-            typed = _TYPED.match(source)
-            if not typed or typed.end() == len(source):
+            if not source:
                 if "column" in said or ("factor" in said and "column" not in below):
                     self.fail(start, "no numbers follow a factor, or the number of a column")
                 continue
-            begin, self.about = typed.end(), {**self.about, **_said(typed), "factor": factor}
+            source, self.about["factor"] = self.unwrapped(source), factor
+            begin = first = len(source) - len(source.lstrip(_EMPTY))
             is_table = source[begin] not in _OPENS
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             read = self.table if is_table else self.brackets
             array, doubt = read(start + begin, source[begin:])
-            if "\n" not in source[: typed.end()] and prod(array.shape[: 1 + is_table]) > 1:
-                self.fail(start + typed.end(), "numbers beside a label, and others below them")
+            if "\n" not in source[:first] and prod(array.shape[: 1 + is_table]) > 1:
+                self.fail(start + first, "numbers beside a label, and others below them")
             column = int(said.get("column", 1))
             if column in (0, 1) or not lines:
                 lines, following = [*lines, []], min(column, 1)
@@ -464,6 +444,18 @@ class _Reader:
             return array, 0 if columns == 1 else array.ndim - 1, doubt
         return array[0] if len(array) == 1 else array, 0 if doubt else array.ndim - 1, doubt
 
+    def unwrapped(self, source: str) -> str:
+        """Blanks in place of what stands in front of brackets, after it is noted; a function's bracket is marked."""
+        found = _FRONT.search(source)
+        while found and len(self.fronts) < _MOST_FRONTS:
+            last = found[0][-1]
+            if last != "(" or _FUNCTIONS.fullmatch(found[0]):
+                front, blank = re.escape(found[0]), " " * (len(found[0]) - 1) + (last if last in "[{" else "\1")
+                source = re.sub(rf"{front}(?<![\w.\]]{front})", blank, source)
+                self.about, self.fronts = _said(found) | self.about, [*self.fronts, found[0]]
+            found = _FRONT.search(source, found.end())
+        return source
+
     def placed(self, place: int, array: Array, pages: list[Shape]) -> tuple[Array, int]:
         """The pages put in place by their indices, counted from 0 or 1; and how many axes are written."""
         if -1 not in pages[0]:
@@ -482,21 +474,25 @@ class _Reader:
     def brackets(self, place: int, source: str) -> tuple[Array, str]:
         """The array in brackets, or in a row of them; in a single [], semicolons or lines end rows, as in MATLAB."""
         has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
-        begin = max(source.find("=") - 20, 0)
-        source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:]) if "=" in source else source
-        source = source.replace(">", ")").rstrip(";, \n")
+        if keyword := re.search("[=*]", source):
+            begin = max(keyword.start() - 20, 0)
+            source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:])
+        # Between the numbers of a line comments stand in brackets alone.
+        source = _COMMENTS.sub(_blank, source) if "/" in source else source
+        source = source.replace(">", ")").rstrip(";, \n\2")
+        if self.fronts and "(" not in source and all(map(_CONVERSION.fullmatch, self.fronts)):
+            source = source.replace("\1", " ").replace(")", " ").rstrip()
         marks = _marks(source)
-        if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
+        if inside := re.fullmatch(r"\s*\[([^\[\](){}\1]*)\]", source):
             self.refuse(place, re.search("\2", source), _COMMENTED)
-            several = re.search(r";\s*;|\A\[[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
+            several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
             self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
-            in_rows = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
-            by_lines = not re.search(b"[,;]", in_rows)
-            in_rows = in_rows.replace(b"\n", b";")
-            while b";;" in in_rows:
-                in_rows = in_rows.replace(b";;", b";")
-            in_rows = b"[[%b]]" % in_rows.replace(b";", b"],[")
-            if b"],[" in in_rows and (not by_lines or _levels(in_rows)[1] == b"0"):
+            lines = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
+            by_lines, lines = not re.search(b"[,;]", lines), lines.replace(b"\n", b";")
+            while b";;" in lines:
+                lines = lines.replace(b";;", b";")
+            in_rows = b"[[%b]]" % lines.replace(b";", b"],[")
+            if b";" in lines and (not by_lines or _levels(in_rows)[1] == b"0"):
                 marks, rows, doubt = in_rows, r"\[;\n\]", _BY_LINES if by_lines and not has_end else ""
         array, apart = self.shaped(place, source, marks, rows, ",")
         return self.one_array(place, source, marks, apart, array), doubt
@@ -527,7 +523,8 @@ class _Reader:
             self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
         # A function holds one array.
         other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
-        is_uneven = len(array) > 1 and (functions[:1] == [1] or re.search(other, marks))
+        has_fronts = functions[:1] == [1] or any(front[-1] in "[{" for front in self.fronts)
+        is_uneven = len(array) > 1 and (has_fronts or re.search(other, marks))
         if is_uneven or any(array.shape[axis] > 1 for axis in functions):
             self.fail(place, _UNEVEN)
         has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source)
@@ -536,7 +533,7 @@ class _Reader:
                 place, "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
             )
         # Round brackets without a comma are no axis in Python, nor is a list of one function.
-        around = [found.end() for found in re.finditer(rb"[\[(](?=[\1])", opened)]
+        around = [found.end() for found in re.finditer(rb"[\[(](?=\x01.)", opened)]
         around += [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
         array = array.squeeze((*functions, *(axis for axis in around if array.shape[axis] == 1)))
         return array if array.ndim > 1 else array[None]
@@ -566,19 +563,19 @@ class _Reader:
             self.fail(place, _UNEVEN)
         # Remove lines of only bars, as in a drawn matrix; bars at the ends of lines separate nothing.
         lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", source)
-        has_bars = "|" in lines and not re.fullmatch(_AT_ENDS, lines)
+        has_bars = "|" in lines and re.search(r"\S[ \t]*+\|[ \t]*+\S", lines)
         lines = lines if has_bars else lines.replace("|", " ")
         # If all cells stand in quotation marks, commas in them are decimal ones.
         quoted = lines.replace('","', '";"')
         lines = lines if '",' in quoted or ',"' in quoted else quoted
         has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
         mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else ","
-        # What is left behind the quoted cells that neither are empty nor contain the mark between cells.
-        apart = rf"\s{mark if mark in lines else ' '}"
-        rest = re.sub(rf'\A(?:[^"]*+(?<![^{apart}])" *+[^"\n{apart[2:]}]++ *+"(?![^{apart}]))*+[^"]*+', "", lines)
+        # Quotation marks around a cell that neither is empty nor contains the mark between cells mean nothing.
+        apart = mark if mark in lines else " "
+        cell = rf'(?<![^\s{apart}])"( *+[^"\n{apart}]++ *+)"(?![^\s{apart}])'
+        lines = re.sub(cell, r" \1 ", lines) if '"' in lines else lines
         said = "{0} in quotation marks: one number, or several, or none"
-        self.refuse(place + len(lines) - len(rest), re.match('"[^"\n]*"?', rest), said)
-        lines = lines.replace('"', " ")
+        self.refuse(place, re.search('"[^"\n]*"?', lines), said)
         # Beside another mark between cells, a comma is a decimal comma.
         is_decimal = mark != "," and "," in lines
         if is_decimal:
@@ -586,26 +583,25 @@ class _Reader:
         lines = lines.replace(",", ".") if is_decimal else lines
         if (mark == ";" or is_decimal) and "." in lines:
             self.refuse(place, re.search(_MAYBE_THOUSANDS, lines), "{1}.{2} is a decimal number, or {1}{2}")
-        self.refuse(place, re.search(_NUMBERED_LINES, lines), _INDICES)
         self.refuse(place, re.search(_OTHER_BASE, lines), "{0!r}: decimal numbers, or binary or hexadecimal ones")
         return lines, mark
 
     def numbers(self, place: int, source: str, in_code: bool) -> Array:
         """The numbers of a source times the factor above it, one after another."""
-        kind, parts = self.about.get("type", ""), [np.empty(0, np.int64)]
-        integer, is_julia = re.search(_INTEGER, kind or self.called), re.search(r"\bFloat", kind) is not None
+        kind, parts = " ".join([self.about.get("type", ""), *self.fronts]), [np.empty(0, np.int64)]
+        integer, is_julia = re.search(_INTEGER, kind), re.search(r"\bFloat[0-9]+\b", kind) is not None
         in_code |= is_julia
+        typed = integer or re.search(r"(?i)float|double|half|f(?:16|32|64)\b", kind)
         based = re.search("0[xX]", source) if in_code else None
-        known = integer or (based and re.search(r"(?i)float|double|0x[0-9a-f.]++(?:_?u|p)", f"{kind} {source}"))
-        if based and not known:
+        if based and not typed and not re.search(r"(?i)0x[0-9a-f.]++(?:_?u|p)", source):
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
-        is_untyped = in_code and (_UNTYPED.fullmatch(kind) or (based and integer))
+        is_untyped = in_code and (not typed or (based and integer))
         has_letters = is_untyped and any(letter in source for letter in "dDfF")
         if has_letters and not ("let" in kind and re.search(_SIZED, source)):
             either = re.search(_WITHOUT, source) and re.search(_WITH_F, source)
             either = re.search(_WITH_D, source) or re.search(_SIZED, source) or either
             self.refuse(place, either, "{0} is hexadecimal, or has a type or a power behind it")
-        steps: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [(_FORTRAN, "e")]
+        steps: _Steps = [(_FORTRAN, "e")]
         if in_code:
             steps = [(_HEXADECIMAL, _decimal), *[(_SUFFIX, ""), (_POWER, "e")][:: -1 if is_julia else 1]]
         if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
@@ -614,29 +610,25 @@ class _Reader:
         # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
             words = f"{chunk[0].translate(_APART)} "
-            array, plain = _plain(words, power, in_code), words
+            found = (_numbers(words, used, power) for used in ([], steps))
+            array = next((array for array in found if array is not None), None)
             if array is None:
-                for pattern, put in steps:
-                    plain = pattern.sub(put, plain)
-                array = _plain(plain, power, False)
-            if array is None:
-                self.no_number(place + chunk.start(), words, plain, power)
+                self.no_number(place + chunk.start(), words, steps, power)
             parts.append(array)
         array = np.concatenate(parts)
         if np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
         return self.declared(place, array, integer, based is not None)
 
-    def no_number(self, place: int, words: str, plain: str, power: str) -> NoReturn:
-        """Raise an error that names the first of some words that is not a number; `plain` has them as Python's."""
-        found = zip(re.finditer("[^ ]+", words), re.findall("[^ ]+", plain), strict=True)
-        word, number = next((word, number) for word, number in found if _plain(f"{number} ", power, False) is None)
-        said = f"{word[0][:20]!r} is not a number"
-        if _LEADING_ZERO.match(number.lstrip("-+")):
-            said = f"{word[0][:20]!r} begins with 0: a decimal number, or an octal or hexadecimal one"
-        elif number.lstrip("-+").isdecimal() and number.isascii():
-            said = f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
-        self.fail(place + word.start(), said)
+    def no_number(self, place: int, words: str, steps: _Steps, power: str) -> NoReturn:
+        """Raise an error that names the first of some words that is not a number even after some steps."""
+        wrong = next(word for word in re.finditer("[^ ]+", words) if _numbers(f"{word[0]} ", steps, power) is None)
+        word, said = wrong[0][:20], "is not a number"
+        if _LEADING_ZERO.match(word.lstrip("-+")):
+            said = "begins with 0: a decimal number, or an octal or hexadecimal one"
+        elif re.fullmatch("[-+]?(?:0x[0-9a-fA-F]{17,}|[0-9]{19,})", wrong[0]):
+            said = f"is an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
+        self.fail(place + wrong.start(), f"{word!r} {said}")
 
     def declared(self, place: int, array: Array, integer: re.Match[str] | None, is_hex: bool) -> Array:
         """The numbers as integers of the declared type, if there is one; an error if it can't hold them."""
@@ -653,19 +645,22 @@ class _Reader:
 
     def explain(self, place: int, source: str, apart: str, mark: str) -> NoReturn:
         """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
+        if ";" in source and ";" not in apart + mark:
+            self.fail(place, f"';' may end a row, or an element; {_UNEVEN}")
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
-        is_marked, first = any(mark in row[0].strip().removesuffix(mark) for row in rows), 0
-        for number, row in enumerate(rows, 1):
-            said, text = re.sub(r"\s+", " ", row[0].strip()[:30]), row[0].strip(" \n\1\2").removesuffix(mark)
-            cells = [cell.split() for cell in (text.removeprefix("|").split(mark) if is_marked else text.split())]
-            if mark != ";" and ";" in said:
-                self.fail(place, f"';' may end a row, or an element; {_UNEVEN}")
-            has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
-            at = place + row.start()
+        texts = [row[0].strip(" \n\1\2").removeprefix("|").removesuffix(mark) for row in rows]
+        parted, first = mark if any(mark in text for text in texts) else None, 0
+        for number, (row, text) in enumerate(zip(rows, texts, strict=True), 1):
+            cells, said, at = (
+                [cell.split() for cell in text.split(parted)],
+                re.sub(r"\s+", " ", row[0].strip()[:30]),
+                place + row.start(),
+            )
             if first and len(cells) != first:
                 count = counted(len(cells), "number")
                 self.fail(at, f"row {number} has {count}, row 1 has {first}: all rows must be equally long")
             if any(len(cell) > 1 for cell in cells):
+                has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
                 self.fail(at, f"{said!r} has {has}, or two numbers each")
             if [] in cells:
                 self.fail(at, f"a number is missing in {said!r}")
