@@ -86,13 +86,13 @@ def whole(request):
 @pytest.fixture
 def unnamed(monkeypatch):
     """For tests of relations: skips the search for a mistake, which takes most of a check's time."""
-    monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *_: Diagnosis())
+    monkeypatch.setattr("cnngrad.causes.search.Search.diagnosis", lambda *_: Diagnosis())
 
 
 @pytest.fixture
 def undiagnosed(unnamed, monkeypatch):
     """For tests of verdicts: skips the search for a cause."""
-    monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
+    monkeypatch.setattr("cnngrad.causes.search.Search.relations", lambda *_: None)
 
 
 @pytest.fixture

@@ -95,7 +95,8 @@ def test_axes_are_told_apart_also_if_there_are_as_many_filters_as_channels():
 
 def test_after_some_layers_that_no_mistake_gives_only_the_usual_ones_are_sought(monkeypatch):
     sought = []
-    monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *given: sought.append(given[-1]) or Diagnosis())
+    diagnosis = "cnngrad.causes.search.Search.diagnosis"
+    monkeypatch.setattr(diagnosis, lambda *given: sought.append(given[-1]) or Diagnosis())
     findings = cnngrad.check_function(lambda *a, **o: (right(*a, **o)[0] + 1, None), "quick", padding_mode="zeros")
     assert len(findings.failing) == 12
     assert sought.count(TRIES) == 4

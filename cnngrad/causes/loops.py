@@ -27,6 +27,8 @@ __all__ = ["Loops", "Slips", "right_loops"]
 _OUTPUTS, _TAPS = "ijk", "uvt"
 # The bounds of a test that is missing.
 _ALL = (-(2**62), 2**62)
+# Rows and columns of im2col's matrix if it is not reshaped.
+_WHOLE = ("", "")
 Axis = tuple[Tensor, int]
 Slips = Iterator[tuple[str, "Loops"]]
 # The factors of letters, and the bounds of their loops, as keys of what is computed once.
@@ -62,7 +64,7 @@ class Loops:
     reading: dict[Axis, int]
     inside: Layer | None
     rounded: Callable[[Array], Array] = np.positive
-    reshaped: tuple[str, str] = ("", "")
+    reshaped: tuple[str, str] = _WHOLE
     tests: Mapping[Axis, Mapping[str, int]] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
@@ -72,40 +74,37 @@ class Loops:
             operands: X, W and dE/dO, as far as they are multiplied, in canonical shape; W as for `unflipped`, as is the
                 gradient of W.
         """
-        shapes = self.layer.canonical
+        shapes, filled = self.layer.canonical, self.result.array
         ranges = tuple((letter, bounds) for letter, bounds in self.ranges.items() if isinstance(letter, str))
 
-        def reshaped(tensor: Tensor) -> tuple[str, str]:
-            return self.reshaped if tensor is X else ("", "")
+        def at(tensor: Tensor, index: Mapping[str, int]) -> Array:
+            return _sums(tuple(index.items()), ranges, self.reshaped if tensor is X else _WHOLE)
 
         def places(tensor: Tensor) -> Array:
             # Each letter's step in memory: one sum over the letters, not one along each axis.
-            moves = Counter[str]()
+            moves = Counter({"": 1})
             for axis, index in self.index.items():
-                if axis[0] is tensor:
-                    step = self.steps[axis]
-                    for letter, factor in index.items():
-                        moves[letter] += step * factor
-            return _places(tuple(moves.items()), ranges, reshaped(tensor), prod(shapes[tensor]))
+                for letter, factor in index.items() if axis[0] is tensor else ():
+                    moves[letter] += self.steps[axis] * factor
+            return at(tensor, moves)
 
         products = np.ones([end - first for _, (first, end) in ranges])
         for axis, (first, end) in self.ranges.items():
             if not isinstance(axis, str):
-                index = self.tests.get(axis, self.index[axis])
-                place = _sums(tuple(index.items()), ranges, reshaped(axis[0]))
+                place = at(axis[0], self.tests.get(axis, self.index[axis]))
                 products *= (place >= first) & (place < end)
         for tensor, array in operands.items():
             array = self.layer.rotated(array) if tensor is W else array
             # A zero in front and one behind, for all that lies outside.
-            memory = np.zeros(array.size + 2, array.dtype)
-            memory[1:-1] = array.transpose(self.orders[tensor.array]).ravel()
-            products *= memory.take(places(tensor), mode="clip")
-        filled = self.result.array
-        there = np.broadcast_to(places(filled), products.shape)
-        memory = np.bincount(there.ravel(), self.rounded(products).ravel(), prod(shapes[filled]) + 2)
-        memory[-1] = 0
-        steps = tuple(self.reading[filled, axis] for axis in range(len(shapes[filled])))
-        found: Array = memory.take(_read(shapes[filled], steps), mode="clip")
+            memory = np.concatenate([[0], array.transpose(self.orders[tensor.array]).ravel(), [0]])
+            products *= memory.take(places(tensor.array), mode="clip")
+        end = prod(shapes[filled]) + 1
+        there = np.broadcast_to(places(filled), products.shape).ravel()
+        memory = np.bincount(np.minimum(np.maximum(there, 0), end), self.rounded(products).ravel(), end + 1)
+        memory[end] = 0
+        steps = ((f"{axis}", self.reading[filled, axis]) for axis in range(len(shapes[filled])))
+        sizes = tuple((f"{axis}", (0, size)) for axis, size in enumerate(shapes[filled]))
+        found: Array = memory.take(_sums((*steps, ("", 1)), sizes, _WHOLE), mode="clip")
         if all(array.dtype.kind == "i" for array in operands.values()):
             # `bincount` adds up in float64.
             found = np.rint(found).astype(np.int64)
@@ -152,7 +151,11 @@ class Loops:
             # The test for positions outside X may use the right index; other arrays may have such a test.
             limited: dict[str, Any] = {"ranges": {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}}
             tested = {"tests": {axis: index}} if axis in self.ranges else {} if left_out else limited
+            seen: list[Mapping[str, int]] = [index]
             for changed, why in self._left_out(axis) if left_out else self._replaced(axis):
+                if changed in seen:
+                    continue
+                seen.append(changed)
                 words = f"{self._used(axis)} at {self._sum_of(changed)}, not {self._sum_of(index)}: {why}"
                 for more in ({}, tested) if tested else ({},):
                     yield words, replace(self, index={**self.index, axis: changed}, **more)
@@ -176,7 +179,7 @@ class Loops:
 
     def _replaced(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
         """The index with one letter replaced, or another array's index in its place, and words for the change."""
-        index, found = self.index[axis], [self.index[axis]]
+        index = self.index[axis]
         for letter in filter(None, index):
             kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
             # Positions of O and W along the same axis may be confused.
@@ -186,22 +189,17 @@ class Loops:
                     changed = Counter[str]()
                     for name, factor in index.items():
                         changed[other if name == letter else name] += factor
-                    found.append(changed)
                     yield changed, f"the {self._key(letter)} are replaced by the {self._key(other)}"
         if index.get("g"):
             counts = {self.layer.group_channels: "channels", self.layer.group_filters: "filters"}
             for step, name in counts.items():
-                stepped = {**index, "g": step}
-                if stepped not in found:
-                    found.append(stepped)
-                    yield stepped, f"a group has {step} {name}"
+                yield {**index, "g": step}, f"a group has {step} {name}"
         for like, theirs in self.index.items():
             both = axis[1], like[1]
             is_like = max(both) < 2 or (min(both) > 1 and (like[0] is axis[0] or both[0] == both[1]))
             # Without padding, an index that is a part of this one is among those with letters left out.
             has_less = not index.get("") and theirs.items() <= index.items()
-            if is_like and theirs not in found and not has_less:
-                found.append(theirs)
+            if is_like and not has_less:
                 yield theirs, f"it is the index of the {self._axis(like)}"
 
     def bounds_slipped(self) -> Slips:
@@ -218,12 +216,12 @@ class Loops:
                     yield words, replace(self, ranges={**self.ranges, key: (start, stop)})
             if not isinstance(key, str):
                 yield f"the test of the {self._key(key)} is missing", replace(self, ranges={**self.ranges, key: _ALL})
-        tested = dict.fromkeys((axis for axis in self.ranges if axis in self.index), _ALL)
+        tested = {axis: bounds for axis, bounds in self.ranges.items() if axis in self.index}
         if len(tested) > 1:
-            yield "the tests along all axes of X are missing", replace(self, ranges={**self.ranges, **tested})
-        every = {axis: (first, end + 1) for axis, (first, end) in self.ranges.items() if axis in self.index}
-        if len(every) > 1:
-            yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **every})
+            missing = dict.fromkeys(tested, _ALL)
+            yield "the tests along all axes of X are missing", replace(self, ranges={**self.ranges, **missing})
+            further = {axis: (first, end + 1) for axis, (first, end) in tested.items()}
+            yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **further})
 
     def products_slipped(self) -> Slips:
         """Each product cut or rounded to a multiple of a power of two or ten."""
@@ -276,24 +274,11 @@ def _letters(ranges: Ranges, reshaped: tuple[str, str]) -> dict[str, Array]:
     return values | {"": np.ones((), int)}
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _sums(index: Index, ranges: Ranges, reshaped: tuple[str, str]) -> Array:
     """A sum of letters, each times its factor, at every step of the loops."""
     values = _letters(ranges, reshaped)
     return sum((factor * values[letter] for letter, factor in index if factor), np.zeros((), int))
-
-
-@lru_cache(maxsize=16)
-def _places(moves: Index, ranges: Ranges, reshaped: tuple[str, str], size: int) -> Array:
-    """A place in memory at every step of the loops, from 1 to the size; 0 and what follows the size are outside."""
-    found: Array = np.minimum(np.maximum(_sums(moves, ranges, reshaped) + 1, 0), size + 1)
-    return found
-
-
-@lru_cache(maxsize=16)
-def _read(shape: Shape, steps: tuple[int, ...]) -> Array:
-    """The place in memory, from 1, of each element of an array."""
-    return sum((step * at for step, at in zip(steps, np.indices(shape, sparse=True), strict=True)), np.ones((), int))
 
 
 def _stepped(cut: Callable[[Array], Array], unit: float, array: Array) -> Array:
@@ -317,9 +302,9 @@ def right_loops(layer: Layer, result: Tensor, inside: Layer | None = None) -> Lo
     orders = {tensor: Axes(layer, tensor).memory for tensor in indices}
     index, steps = {}, dict[Axis, int]()
     for tensor, each in indices.items():
-        order = orders[tensor]
-        strides = np.empty([layer.canonical[tensor][axis] for axis in order], np.int8).strides
-        steps |= {(tensor, axis): step for axis, step in sorted(zip(order, strides, strict=True))}
-        for axis, factors in enumerate(each):
+        shape, order = layer.canonical[tensor], orders[tensor]
+        memory = np.empty([shape[axis] for axis in order], np.int8)
+        for axis, (factors, step) in enumerate(zip(each, memory.transpose(np.argsort(order)).strides, strict=True)):
+            steps[tensor, axis] = step
             index[tensor, axis] = {letter: f for letter, f in factors.items() if f and (letter in ranges or not letter)}
     return Loops(layer, result, ranges, index, steps, orders, steps, inside)

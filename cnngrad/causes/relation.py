@@ -9,15 +9,16 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array
 from cnngrad.causes.catalogue import exchanged
-from cnngrad.causes.evaluate import Data, made, spread_places
+from cnngrad.causes.evaluate import spread_places
 from cnngrad.causes.reading import reader_of
-from cnngrad.causes.recipe import Recipe, right_recipe
+from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Positions, Relation
-from cnngrad.tensor import DB, B, O, Tensor, W, X
+from cnngrad.tensor import B, O, Tensor, W, X
 
-__all__ = ["followed", "spoken"]
+__all__ = ["Relations", "read_relations", "spoken"]
+
+Relations = tuple[Relation, ...]
 
 # Number of elements whose products are examined.
 _ELEMENTS = 64
@@ -38,22 +39,19 @@ def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
     return exchanged(text) if layer.transposed else text
 
 
-def followed(data: Data, recipe: Recipe, claim: Array, allowed: Array | float) -> list[Relation] | None:
-    """The relations that a recipe follows, read from a few of its products and verified on the whole claim.
+def read_relations(recipe: Recipe) -> list[Relations]:
+    """The relations that a few products of a recipe follow, to be verified on all.
 
     Args:
-        data: the layer and its numbers.
-        recipe: the recipe of a result in the right shape; that of dE/db follows no relation.
-        claim: the recipe's result for these numbers, in the user's layout.
-        allowed: the allowed error of each element.
+        recipe: the recipe of a result in the right shape, but for dE/db.
 
     Returns:
-        The relations; None if the recipe follows none, or if too few positions are known to determine them.
+        The relations; empty if the recipe follows none, or if too few positions are known to determine them.
     """
-    if recipe.result is DB or (places := _places(recipe)) is None:
-        return None
+    if (places := _places(recipe)) is None:
+        return []
     relations = []
-    for number, axis in enumerate(data.layer.axes):
+    for number, axis in enumerate(recipe.layer.axes):
         outputs, taps, inputs = (places[tensor][:, number] for tensor in (O, W, X))
         factors, relation = np.column_stack([outputs, taps, np.ones_like(taps)]), axis.relation
         if (factors @ relation != inputs).any():
@@ -61,10 +59,9 @@ def followed(data: Data, recipe: Recipe, claim: Array, allowed: Array | float) -
             relation = Relation(*np.rint(np.linalg.lstsq(factors, inputs)[0]).astype(int).tolist())
             # Too few positions give a factor of 0.
             if not (relation.output and relation.filter):
-                return None
+                return []
         relations.append(relation)
-    off = np.abs(claim - made(right_recipe(data.layer, recipe.result).by(relations), data).reshape(claim.shape))
-    return None if (off > allowed).any() else relations
+    return [tuple(relations)]
 
 
 def _places(recipe: Recipe) -> dict[Tensor, Positions] | None:

@@ -30,13 +30,13 @@ from cnngrad.causes.catalogue import (
 )
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
+from cnngrad.causes.relation import Relations, read_relations
 from cnngrad.layer import Layer, Relation
 from cnngrad.layer.names import Names
 from cnngrad.tensor import DB, B, O, Tensor
 
 __all__ = [
-    "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
-    "hidden_words", "named_factors", "relations_of", "set_of", "truncated", "unread",
+    "OF_ONE_NUMBER", "TRIES", "Diagnosis", "Search", "hidden_mistakes", "hidden_words", "named_factors", "truncated",
 ]  # fmt: skip
 
 # Budget of tries to find the mistake in one array, and again to find the relation that it follows.
@@ -55,7 +55,6 @@ _MORE = 100
 _ALIKE, _PROBES = 4, 8
 # Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 3
-Relations = tuple[Relation, ...]
 # The recipes that give a claim, by the mistakes that are made together in each.
 Found = dict[tuple[Mistake, ...], Recipe]
 # The mistakes that a factor of 1 or -1 stands for; any other factor is the mistake `scaled`.
@@ -114,18 +113,31 @@ class Diagnosis:
         return " ".join(filter(None, (self.says, self.fix)))
 
 
-class _Claim:
-    """A claimed result, to be compared with the results of recipes.
+class Search:
+    """The search for what explains a claimed result, which is compared with the results of recipes.
 
     Attributes:
+        array: the claim, in the user's layout.
+        right: the recipe of the right result.
         alone: the single mistakes that give the claim.
         together: the combinations of mistakes that give the claim.
         nearly: the mistakes that give all elements of the claim but one.
     """
 
-    def __init__(self, data: Data, result: Tensor, claim: Array, allowed: Allowed) -> None:
-        """Compute the right result and its absolute terms once; the claim is in the user's layout."""
-        self.array, self._allowed, self.right = claim, allowed, right_recipe(data.layer, result)
+    def __init__(self, data: Data, user: Tensor, claim: Array, allowed: Allowed) -> None:
+        """Compute the right result and its absolute terms once.
+
+        Args:
+            data: the layer and its numbers.
+            user: O, dE/dW, dE/dX or dE/db of the user's layer.
+            claim: the claimed result, in the user's layout.
+            allowed: the allowed error of each element.
+        """
+        self.array, self._allowed, self._user, self._own = claim, allowed, user, data.layer.own
+        self.right = right_recipe(self._own, user)
+        # The elements that are compared, and the flat indices of those that are compared first.
+        self._some: Any = slice(None)
+        self._places = spread_places(claim.size)
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive = data, Data(data.layer, positive)
@@ -149,11 +161,11 @@ class _Claim:
             factors: the factors to try, out of `self.factors`.
             spare: how many elements of a larger array may differ; None is returned if more do.
         """
-        claim, flat, places = self.array, self.array.reshape(-1), spread_places(self.array.size)
+        claim, flat = self.array, self.array.reshape(-1)
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
         # One element rules out most recipes.
-        for some in (places[:1], places[1:]) if claim.size > 1 else ():
+        for some in (self._places[:1], self._places[1:]) if claim.size > 1 else ():
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
                 break
@@ -164,10 +176,11 @@ class _Claim:
         array = made(recipe, self.data)
         if array.shape != claim.shape and not array.size == claim.size == 1:
             return None
-        off = self._fitting(flat, array.reshape(-1), factors, spare, lambda: self.terms(recipe).reshape(-1))
+        claimed, found = flat[self._some], array.reshape(-1)[self._some]
+        off = self._fitting(claimed, found, factors, spare, lambda: self._terms(recipe).reshape(-1)[self._some])
         return min(((off[factor], factor) for factor in off), key=itemgetter(0), default=None)
 
-    def terms(self, recipe: Recipe) -> Array:
+    def _terms(self, recipe: Recipe) -> Array:
         return np.abs(made(recipe, self._positive))
 
     def _fitting(
@@ -228,7 +241,7 @@ class _Claim:
             if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
                 return
             # A factor close to 1 is rounding.
-            allowed = 4 * self._allowed(self.array, abs(factor) * self.terms(self.right))
+            allowed = 4 * self._allowed(self.array, abs(factor) * self._terms(self.right))
             is_one = abs(abs(factor) - 1) * rms(right) <= rms(allowed)
             if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
                 return
@@ -244,7 +257,7 @@ class _Claim:
         ways = [(old_contents, raised, np.ones_like(right))]
         if result in weight_decay.results:
             ways.insert(0, (weight_decay, decayed, as_user(self.right, self.data.arrays[result.array])))
-        least = 2 * rms(self._allowed(self.array, self.terms(self.right))) + _ROUNDING * rms(self.array)
+        least = 2 * rms(self._allowed(self.array, self._terms(self.right))) + _ROUNDING * rms(self.array)
         for mistake, adding, own in ways:
             both, factors = np.array([right.ravel(), own.ravel()], np.float64), [1.0]
             with may_overflow(), suppress(np.linalg.LinAlgError):
@@ -272,20 +285,21 @@ class _Claim:
                 self._keep_way(way, fits[0], added, *_OF_SIGN.get(factor, (scaled,)))
                 return
 
-    def besides(self, user: Tensor) -> Found:
+    def besides(self) -> Found:
         """The mistakes that give all elements of the claim but one, which their words name."""
-        found, right, layer = Found(), made(self.right, self.data), self.data.layer.own
+        found, right = Found(), made(self.right, self.data)
         for mistakes, recipe in self.nearly.items():
             array = made(recipe, self.data)
-            off = np.abs(array - right) > self._allowed(right, self.terms(recipe), array)
+            off = np.abs(array - right) > self._allowed(right, self._terms(recipe), array)
             # With fewer differences, the mistake's result is hardly distinguishable from the right one.
             if off.sum() >= _ALIKE:
                 index = np.unravel_index(np.abs(self.array - array).argmax(), right.shape)
-                name = Names(layer).symbol(user, layer.canonical_index(user, tuple(map(int, index)))).name
+                place = self._own.canonical_index(self._user, tuple(map(int, index)))
+                name = Names(self._own).symbol(self._user, place).name
                 found[mistakes] = recipe.but(f"{recipe.detail}, but for {name}".removeprefix(", "))
         return found
 
-    def search(self, user: Tensor, tries: float) -> Found:
+    def search(self, tries: float) -> Found:
         """All explanations of the claim: single mistakes; if there are none, also rare mistakes and pairs."""
         usual, rare = ([m for m in CATALOGUE if bool(m.short) is short and m is not scaled] for short in (True, False))
         if self.array.size == 1:
@@ -311,51 +325,99 @@ class _Claim:
                 after = copy(self)
                 after._keep(base)
                 after.look(base, [m for m in usual if m is not first and m.id not in OF_ONE_NUMBER], first)
-        return self.alone or dict([*self.together.items()][: _MOST_PAIRS + 1]) or self.besides(user)
+        return self.alone or dict([*self.together.items()][: _MOST_PAIRS + 1]) or self.besides()
 
 
-def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> Diagnosis:
-    """Name the mistakes that reproduce a wrong gradient: single ones, or else two together.
+    def diagnosis(self, tries: float) -> Diagnosis:
+        """Name the mistakes that reproduce a wrong result: single ones, or else two together.
 
-    Args:
-        data: the layer and its numbers.
-        result: O, dE/dW, dE/dX or dE/db.
-        claim: the wrong result, in the user's layout.
-        allowed: the allowed error of each element.
-        tries: the budget of the search for pairs of mistakes.
-    """
-    own, user = data.layer.own, result
-    result = own.role[result]
-    found = _Claim(data, result, claim, allowed).search(user, tries)
-    if not found:
-        b = data.arrays.get(B)
-        if user is not O or b is None or claim.shape != own.shapes[O]:
-            return Diagnosis()
-        # The mistake may have been made before b was added.
-        less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not B})
-        added = b.reshape(-1, *(1,) * own.dims) if own.lead[O] else b.reshape(())
-        return diagnose(less, user, claim - added, allowed, data.tries.left)
+        Args:
+            tries: the budget of the search for pairs of mistakes.
+        """
+        own, user = self._own, self._user
+        found = self.search(tries)
+        if not found:
+            b = self.data.arrays.get(B)
+            if user is not O or b is None or self.array.shape != own.shapes[O]:
+                return Diagnosis()
+            # The mistake may have been made before b was added.
+            less = Data(self.data.layer, {t: array for t, array in self.data.arrays.items() if t is not B})
+            added = b.reshape(-1, *(1,) * own.dims) if own.lead[O] else b.reshape(())
+            return Search(less, user, self.array - added, self._allowed).diagnosis(self.data.tries.left)
 
-    def said(mistakes: tuple[Mistake, ...]) -> str:
-        says = ", and ".join(mistake.words(user, own)[0] for mistake in mistakes)
-        detail = told(own, user, found[mistakes].detail)
-        return f"{says} ({detail})" if detail else says
+        def said(mistakes: tuple[Mistake, ...]) -> str:
+            says = ", and ".join(mistake.words(user, own)[0] for mistake in mistakes)
+            detail = told(own, user, found[mistakes].detail)
+            return f"{says} ({detail})" if detail else says
 
-    explained = sorted(found)
-    first, *others = explained
-    likeliest, *more = first
-    fix = f"To fix it: {'; and '.join(mistake.words(user, own)[1] for mistake in first)}."
-    if others and not more:
-        fix += f" Or: {'; or '.join(map(said, others))}."
-    # The lines of code belong to the backward pass of a convolution without flip, or to O of a transposed layer.
-    is_theirs = likeliest.only == "transposed" if own.transposed else user is not O
-    coded = found[first].coded and not more and not own.flip and is_theirs
-    return Diagnosis(
-        {tuple(mistake.id for mistake in mistakes): found[mistakes] for mistakes in explained},
-        _as_sentence(f"{said(first)}."),
-        fix,
-        spelled(likeliest.code, data.layer, result) if coded else None,
-    )
+        explained = sorted(found)
+        first, *others = explained
+        likeliest, *more = first
+        fix = f"To fix it: {'; and '.join(mistake.words(user, own)[1] for mistake in first)}."
+        if others and not more:
+            fix += f" Or: {'; or '.join(map(said, others))}."
+        # The lines of code belong to the backward pass of a convolution without flip, or to O of a transposed layer.
+        is_theirs = likeliest.only == "transposed" if own.transposed else user is not O
+        coded = found[first].coded and not more and not own.flip and is_theirs
+        return Diagnosis(
+            {tuple(mistake.id for mistake in mistakes): found[mistakes] for mistakes in explained},
+            _as_sentence(f"{said(first)}."),
+            fix,
+            spelled(likeliest.code, self.data.layer, self.right.result) if coded else None,
+        )
+
+    def unread(self, wrong: Array) -> Diagnosis | None:
+        """The diagnosis if no window reads any of the wrong elements; otherwise None."""
+        ones = Data(self.data.layer, {tensor: np.ones_like(array) for tensor, array in self.data.arrays.items()})
+        if made(self.right, self.data)[wrong].any() or made(self.right, ones)[wrong].any():
+            return None
+        says = "Every wrong element is one that no window reads: it must be 0."
+        return Diagnosis({(old_contents.id,): None}, says, f"To fix it: {old_contents.fix}.")
+
+    def shared(self, wrong: Array) -> str:
+        """In words, what all wrong elements share: a number, or a part that they lack or count twice; may be empty."""
+        found = self.array[wrong]
+        if found.size < _ALIKE:
+            return ""
+        if (np.abs(found) == np.abs(found[0])).all():
+            number = found[0].item()
+            return f"Every wrong element is {number:g}" + (f" or {-number:g}" if (found != number).any() else "")
+        some, places, right = copy(self), np.flatnonzero(wrong), made(self.right, self.data)
+        some._some, some._places = places, places[spread_places(places.size)]
+        for part in missing_parts(self.right):
+            # What counts a part twice is as far from what lacks it as the right result, on the other side.
+            for words, some.array in (("is missing", self.array), ("counts twice", 2 * right - self.array)):
+                if some.fit(part):
+                    return f"In every wrong element {told(self._own, self._user, part.detail)} {words}"
+        return ""
+
+    def relations(self, recipe: Recipe | None, tries: float) -> Relations | None:
+        """The relations that the claim follows; None if none are found.
+
+        Args:
+            recipe: the recipe that gives the claim; None to try other relations.
+            tries: the budget for them.
+        """
+        if self.right.result is DB:
+            return None
+        self.data.tries.left = tries
+        found = read_relations(recipe) if recipe is not None else _other_relations(self.data.layer)
+        if recipe is None and np.count_nonzero(self.array) <= _FEWEST_NUMBERS:
+            return None
+        tried = takewhile(lambda _: self.data.tries.left >= 0, found)
+        return next((each for each in tried if self.fit(self.right.by(each))), None)
+
+    def shows(self, mistake: Mistake) -> bool:
+        """Whether a mistake changes the claim, if that is right. If it keeps the shape, only numbers can reveal it."""
+        others = alike = False
+        for recipe in mistake.changed(self.right):
+            if not recipe.may_give(self.array.shape):
+                others = True
+            elif recipe.bare or self.fit(recipe) is None:
+                return True
+            else:
+                alike = True
+        return others and not alike
 
 
 def _as_sentence(words: str) -> str:
@@ -373,18 +435,6 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
         fix = "To fix it: create an array of floats, np.zeros(x.shape, float)."
         return Diagnosis({("truncated",): None}, "Every element is cut to a whole number.", fix)
     return None
-
-
-def unread(data: Data, result: Tensor, right: Array, wrong: Array) -> Diagnosis | None:
-    """The diagnosis if no window reads any of the wrong elements; otherwise None."""
-    if right[wrong].any() or not wrong.any():
-        return None
-    own = data.layer.own
-    ones = Data(data.layer, {tensor: np.ones_like(array) for tensor, array in data.arrays.items()})
-    if made(right_recipe(own, result), ones)[wrong].any():
-        return None
-    says = "Every wrong element is one that no window reads: it must be 0."
-    return Diagnosis({(old_contents.id,): None}, says, f"To fix it: {old_contents.fix}.")
 
 
 # Factors.
@@ -417,20 +467,6 @@ def told_factor(factor: float, names: Sequence[str]) -> str:
     return f"by {' = '.join([f'{factor:.{digits}g}', *names])}"
 
 
-# Results that no known mistake gives.
-
-
-def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> Relations | None:
-    """The relations that a claim follows; None if none are found within the budget; arguments as for `diagnose`."""
-    result = data.layer.own.role[result]
-    if result is DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
-        return None
-    searched = _Claim(data, result, claim, allowed)
-    data.tries.left = tries
-    tried = takewhile(lambda _: data.tries.left >= 0, _other_relations(data.layer))
-    return next((each for each in tried if searched.fit(searched.right.by(each))), None)
-
-
 def _other_relations(layer: Layer) -> list[Relations]:
     """Wrong relations: changed in the same way on all axes, or on one axis."""
     right = [axis.relation for axis in layer.axes]
@@ -452,49 +488,6 @@ def _other_relations(layer: Layer) -> list[Relations]:
     return [*found][1:]
 
 
-def alike(claim: Array, wrong: Array) -> str:
-    """In words, the number that all wrong elements share, up to its sign; empty if there is none."""
-    found = claim[wrong]
-    if found.size < _ALIKE or (np.abs(found) != np.abs(found[0])).any():
-        return ""
-    number = found[0].item()
-    one = f"{number:g}" if (found == number).all() else f"{abs(number):g} or {-abs(number):g}"
-    return f"Every wrong element is {one}"
-
-
-def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Array) -> str:
-    """In words, the filter, sample, row or element that all wrong elements lack or count twice; empty if none.
-
-    Args:
-        data: the layer and its numbers.
-        result: the result that is claimed.
-        claim: the claim, in the user's layout.
-        wrong: True where an element of the claim is wrong.
-        allowed: the allowed error of each element.
-    """
-    if wrong.sum() < _ALIKE:
-        return ""
-    own = data.layer.own
-    recipe, places = right_recipe(own, result), np.flatnonzero(wrong)
-    right, off, claimed = made(recipe, data)[wrong], allowed[wrong], claim[wrong]
-    some = slice(None, None, 1 + places.size // _PROBES)
-
-    def happens(less: Array, part: slice) -> str:
-        """Whether the claim lacks a part or counts it twice; `less` holds the right elements without that part."""
-        sums = {"is missing": less, "counts twice": 2 * right[part] - less}
-        fitting = (words for words, numbers in sums.items() if (np.abs(claimed[part] - numbers) <= off[part]).all())
-        return next(fitting, "")
-
-    for change in missing_parts(recipe):
-        few = probed(change, data, claim.shape, places[some])
-        if few is None or happens(few, some):
-            less = made(change, data)[wrong]
-            words = happens(less, slice(None))
-            if words and not (less == right).any():
-                return f"In every wrong element {told(own, result, change.detail)} {words}"
-    return ""
-
-
 # Mistakes that don't show.
 
 
@@ -502,26 +495,13 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     """The ids of the mistakes that can be made in some results but change none of them, with these numbers."""
     claims = []
-    computed = [data.layer.own.role[result] for result in results]
-    for result in computed:
-        right = made(right_recipe(data.layer, result), data)
+    for result in results:
+        right = made(right_recipe(data.layer.own, result), data)
         rounding = (right.dtype.kind == "f") * _ROUNDING * np.abs(right).max(initial=0)
-        claims.append(_Claim(data, result, right, lambda *_, off=rounding: off))
-    made_here = [each for each in CATALOGUE if each.short and {*computed} & {*each.results} and each.suits(data.layer)]
-    return tuple(mistake.id for mistake in made_here if not any(_shows(mistake, claim) for claim in claims))
-
-
-def _shows(mistake: Mistake, claim: _Claim) -> bool:
-    """Whether a mistake changes a right result. If it keeps the shape, only numbers can reveal it."""
-    others = alike = False
-    for recipe in mistake.changed(claim.right):
-        if not recipe.may_give(claim.array.shape):
-            others = True
-        elif recipe.bare or claim.fit(recipe) is None:
-            return True
-        else:
-            alike = True
-    return others and not alike
+        claims.append(Search(data, result, right, lambda *_, off=rounding: off))
+    computed = {claim.right.result for claim in claims}
+    made_here = [each for each in CATALOGUE if each.short and computed & {*each.results} and each.suits(data.layer)]
+    return tuple(mistake.id for mistake in made_here if not any(claim.shows(mistake) for claim in claims))
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:

@@ -1,8 +1,6 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any
@@ -13,21 +11,13 @@ from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, 
 from cnngrad.causes.catalogue import products_rounded
 from cnngrad.causes.evaluate import Data, factors_of, spread_places
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.causes.relation import followed, spoken
-from cnngrad.causes.search import (
-    Diagnosis,
-    alike,
-    diagnose,
-    relations_of,
-    set_of,
-    truncated,
-    unread,
-)
+from cnngrad.causes.relation import Relations, spoken
+from cnngrad.causes.search import Diagnosis, Search, truncated
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Worst, WrongShape
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_precise, eps, form_shown
 from cnngrad.compute import Work
-from cnngrad.layer import Layer, Relation
+from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DEDO, DW, DX, B, O, Tensor, W, X
 
@@ -140,25 +130,19 @@ class Grader:
         report = replace(report, **rounded or ({} if is_known else self._precision()))
         if report.passed is not False:
             return report
-        claim = self.claim
-        result = self.result
-        allowed = self.tolerance.allowed
-        where = locate(self.layer, result, report.canonical[-1])
-        says = found.says or report.says
-        relations: Sequence[Relation] | None = None
-        if found.recipe is not None:
-            most = allowed(claim, np.full(claim.shape, self.sizes.max()))
-            with suppress(ValueError):
-                relations = followed(self.data, found.recipe, claim, most)
-        elif found.mistake is None and not rounded:
-            wrong = report.canonical[-1].reshape(claim.shape)
-            missing = alike(claim, wrong) or set_of(self.data, result, claim, wrong, allowed(claim, self.sizes))
-            says = says or f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
-            relations = None if missing else relations_of(self.data, result, claim, allowed, self.tries)
-        relation = spoken(self.layer, relations) if relations else ""
-        relation = relation and f"Your numbers follow {relation}."
+        wrong, shared, says = report.canonical[-1], "", found.says or report.says
+        where = locate(self.layer, self.result, wrong)
+        is_unknown = found.mistake is None and not rounded
+        if is_unknown:
+            shared = self._search.shared(wrong.reshape(self.claim.shape))
+            says = says or f"No known mistake gives this: {where}.{shared and f' {shared}.'}"
+        relations: Relations = ()
+        if found.recipe is not None or (is_unknown and not shared):
+            relations = self._search.relations(found.recipe, self.tries) or ()
+        relation = relations and spoken(self.layer, relations)
+        relation = f"Your numbers follow {relation}." if relation else ""
         found = replace(found, says=says)
-        return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
+        return replace(report, **vars(found), relations=relations, relation=relation, where=where)
 
     def _rounded(self) -> dict[str, Any]:
         """What the report says if rounding alone explains the error; otherwise nothing."""
@@ -294,10 +278,14 @@ class Grader:
 
     def _diagnosed(self) -> Diagnosis:
         cut = truncated(self.claim, self.right, self.tolerance.sums(self.sizes))
-        found = cut or diagnose(self.data, self.result, self.claim, self.tolerance.allowed, self.tries)
+        found = cut or self._search.diagnosis(self.tries)
         if found.mistake is None and self.claim.shape == self.right.shape:
-            found = unread(self.data, self.result, self.right, self._off(self.claim)) or found
+            found = self._search.unread(self._off(self.claim)) or found
         return found
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self.data, self.result, self.claim, self.tolerance.allowed)
 
     @cached_property
     def tolerance(self) -> Tolerance:
