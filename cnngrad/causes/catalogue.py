@@ -39,7 +39,7 @@ from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 __all__ = [
-    "CATALOGUE", "PLACES", "Mistake", "decayed", "exchanged", "missing_parts", "raised", "some_axes", "told",
+    "CATALOGUE", "PLACES", "Mistake", "added", "exchanged", "missing_parts", "some_axes", "told",
 ]  # fmt: skip
 
 # The results that have spatial axes.
@@ -575,19 +575,13 @@ def leftover_counted(recipe: Recipe) -> Changes:
     forward=("another array is returned in place of O", "check the order of the arguments, and what is returned"),
 )
 def wrong_operand(recipe: Recipe) -> Changes:
-    """Another array is used in place of dE/dO or W, or returned as the result."""
+    """Another array of the same shape is used in place of an operand, or returned as the result."""
     shape, result = recipe.layer.canonical, recipe.result
-    for tensor in {DW: (O, W, X), DX: (O, X, W), DB: (O,), O: ()}[result]:
-        if shape[tensor] == shape[DEDO]:
-            coded = (result, tensor) == (DX, O)
-            yield recipe.at(DEDO, f"{tensor.key} is used in place of dE/dO", tensor=tensor, coded=coded)
-    if result is DX and shape[W] == shape[DEDO]:
-        changed = recipe.at(W, "dE/dO is used in place of W", tensor=DEDO)
-        yield from (changed, changed.at(DEDO, "W and dE/dO are swapped", tensor=W))
-    # W always has the shape of its gradient, and so has X.
-    for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
-        if shape[tensor] == shape[result]:
-            yield recipe.at(result, f"the result is {tensor.key}", tensor=tensor)
+    for place, tensor in product((*OPERANDS[result], result)[-1 if result is O else 0 :], (O, W, X, DEDO)):
+        if shape[tensor] == shape[place] and tensor is not place:
+            words = f"{tensor.key} is used in place of {_name(place)}"
+            words = f"the result is {tensor.key}" if place is result else words
+            yield recipe.at(place, words, tensor=tensor, coded=(result, place, tensor) == (DX, DEDO, O))
 
 
 @Mistake(
@@ -666,15 +660,13 @@ def axes_swapped(recipe: Recipe) -> Changes:
 def groups_mixed(recipe: Recipe) -> Changes:
     """Filters and channels are assigned to the wrong groups, or all to all."""
     layer, result = recipe.layer, recipe.result
-    g, each = layer.groups, layer.group_channels
+    g = layer.groups
     if g == 1:
         return
     across = int(result in (O, DX))
     count = recipe.shape[across] // g
     summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, across))] * g, across))
-    first = only(across, slice(count))
-    yield recipe.at(result, "all groups are added to the first", summed, first)
-    yield recipe.at(result, "the last group is written to the first", partial(np.roll, shift=count, axis=across), first)
+    yield recipe.at(result, "all groups are added to the first", summed, only(across, slice(count)))
     if result is DB:
         return
     # The orders if number k belongs to group k mod g.
@@ -692,19 +684,15 @@ def groups_mixed(recipe: Recipe) -> Changes:
         by_filter = by_filter.at(result, "", taken(int(result is O), np.argsort(filters)))
     yield by_filter.but("filter f belongs to group f mod g", coded=True)
     yield recipe.at(place, "channel c belongs to group c mod g", taken(1, order))
-    yield by_filter.at(place, "filters and channels are taken mod g", taken(1, order))
     every = recipe
     for tensor, axis in read.items():
         repeated = taken(axis, [*range(layer.group_filters)] * g)
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", repeated)
         every = every.at(tensor, "every group reads the first group's numbers", repeated)
     yield from [every] if len(read) > 1 else []
-    if result is DX:
-        added = recipe.at(DX, "all filters reach every group", summed)
-        yield added
-        yield added.at(DX, "there is only one group", taken(1, slice(each)))
-    else:
-        yield recipe.at(X, "every filter reads the channels of X's first group", taken(1, [*range(each)] * g))
+    if result is not DX:
+        first = taken(1, [*range(layer.group_channels)] * g)
+        yield recipe.at(X, "every filter reads the channels of X's first group", first)
 
 
 @Mistake(
@@ -721,11 +709,8 @@ def channels_swapped(recipe: Recipe) -> Changes:
     layer, result = recipe.layer, recipe.result
     shape = layer.canonical[result]
     for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
-        own, word = range(shape[axis]), f"{result.lead_words[axis]}s"
-        if len(own) > 1:
-            yield recipe.at(result, f"{word} in reverse", taken(axis, own[::-1]), coded=axis == 1)
-        for shift in range(1, min(len(own), 4)) if len(own) > 2 else ():
-            yield recipe.at(result, f"{word} shifted by {shift}", partial(np.roll, shift=shift, axis=axis))
+        if shape[axis] > 1:
+            yield recipe.at(result, f"{result.lead_words[axis]}s in reverse", flipped(axis), coded=axis == 1)
     is_square = layer.group_channels == layer.group_filters > 1
     several = (shape[1] if result is DX else prod(shape[:2])) > 1
 
@@ -745,9 +730,7 @@ def channels_swapped(recipe: Recipe) -> Changes:
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
     # With a layout of the user's own, channels last may be right.
     if result in (DW, DX) and several and not layer.layouts.of(result):
-        last = (0, *recipe.spatial, 1)
-        yield recipe.at(result, "channels last in memory", relaid(last, range(len(shape))))
-        yield recipe.at(result, "channels last", transposed(*last))
+        yield recipe.at(result, "channels last", transposed(0, *recipe.spatial, 1))
 
 
 Mistake(
@@ -850,31 +833,30 @@ def first_sample(recipe: Recipe) -> Changes:
 )
 def overwritten(recipe: Recipe) -> Changes:
     """Only the last product of each element is kept: = instead of +=."""
-    layer, result = recipe.layer, recipe.result
-    if result is DX:
-        each = layer.group_filters
-        yield recipe.but("the last window wins", each == 1, last=O)
-        yield recipe.but("the last filter element wins", last=W)
-        if each > 1:
-            last = recipe.at(DEDO, "the last filter wins", only(1, slice(each - 1, None, each)))
-            yield last.but("the last window of the last filter wins", last=O, coded=True)
-            yield last
-            yield last.but("the last filter element of the last filter wins", last=W)
-        return
-    place, axis, what, of_what, several = {
-        O: (W, 1, "filter element", "channel", layer.group_channels),
-        DW: (DEDO, 0, "position", "sample", layer.batch),
-        DB: (DEDO, 0, "element", "sample", layer.batch),
-    }[result]
+    layer, result, each = recipe.layer, recipe.result, recipe.layer.group_filters
     corner = [only(axis, -1) for axis in recipe.spatial]
-    last = recipe.at(place, f"the last {of_what} wins", only(axis, -1))
-    both = last.at(place, f"the last {what} of the last {of_what} wins", *corner)
-    yield (last if result is DB else recipe).at(place, f"the last {what} wins", *corner)
-    yield from {O: (last, both), DW: (both, last), DB: (last,)}[result] if several > 1 else ()
-    if result is DW and any(axis.before or axis.after for axis in layer.axes):
-        inside = f"the last {what} whose window lies on X wins there"
-        yield recipe.but(inside, last=DW)
-        yield from (last.but(f"{inside}, in the last {of_what}", last=DW),) if several > 1 else ()
+    place, axis, of_what, several = {
+        O: (W, 1, "channel", layer.group_channels),
+        DW: (DEDO, 0, "sample", layer.batch),
+        DX: (DEDO, 1, "filter", each),
+        DB: (DEDO, 0, "sample", layer.batch),
+    }[result]
+    # What the inner loops run over, and `Recipe.last` if they end elsewhere for each element of the result.
+    inner: dict[Tensor, dict[str, Tensor | None]] = {
+        O: {"filter element": None},
+        DW: {"position": None, "position whose window lies on X": DW},
+        DX: {"window": O, "filter element": W},
+        DB: {"element": None},
+    }
+    last = recipe.at(place, f"the last {of_what} wins", only(axis, slice(each - 1, None, each) if result is DX else -1))
+    for what, kept in inner[result].items():
+        if kept is not DW or layer.is_padded:
+            for outer, words in ((recipe, ""), (last, f" of the last {of_what}"))[: 1 + (several > 1)]:
+                coded = kept is O and (outer is last or each == 1)
+                way = outer.but(last=kept) if kept else outer.at(place, "", *corner)
+                yield way.but(f"the last {what}{words} wins", coded)
+    if several > 1:
+        yield last
 
 
 @Mistake(
@@ -1120,14 +1102,12 @@ def multiplier_order(recipe: Recipe) -> Changes:
 )
 def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it: the array that the gradient belongs to, or another of its shape."""
-    result, role = recipe.result, recipe.layer.own.role
-    yield raised(recipe, 1)
-    shapes = recipe.layer.canonical | {DB: (recipe.layer.filters,), B: (recipe.layer.filters,)}
+    result, role, shapes = recipe.result, recipe.layer.own.role, recipe.layer.canonical
+    yield added(recipe, 1)
     own = role[role[result].array]
-    for tensor in (own, *OPERANDS[result]) if role[result] in (DW, DX, DB) else ():
+    for tensor in (own, *OPERANDS[result]) if role[result] is not O else ():
         if shapes[tensor] == shapes[result] and (tensor is not B or recipe.layer.has_bias):
-            words = f"{_name(tensor)} is added"
-            yield recipe.at(result, words, Mixed(np.add, tensor), coded=result is DX and tensor is own)
+            yield added(recipe, 1, tensor, coded=result is DX and tensor is own)
 
 
 @Mistake(
@@ -1180,20 +1160,18 @@ def rows_shared(recipe: Recipe) -> Changes:
 )
 def weight_decay(recipe: Recipe) -> Changes:
     """Weight decay is part of the gradient."""
-    yield decayed(recipe, 0.01)
+    yield added(recipe, 0.01, recipe.result.array, coded=True)
 
 
-def decayed(recipe: Recipe, number: float) -> Recipe:
-    """The recipe with a multiple of X or W added to its gradient."""
-    own = recipe.result.array
-    added = Mixed(np.add, own, partial(np.multiply, number))
-    words = f"{own.key} is subtracted" if number == -1 else f"{number:g}·{own.key} is added"
-    return recipe.at(recipe.result, words, added, coded=number == 0.01)
-
-
-def raised(recipe: Recipe, number: float) -> Recipe:
-    """The recipe with a number added to every element."""
-    return recipe.at(recipe.result, f"{number:g} is added to every element", Mixed(partial(np.add, number)))
+def added(recipe: Recipe, number: float, tensor: Tensor | None = None, coded: bool = False) -> Recipe:
+    """The recipe with a multiple of an array, or with a number, added to the result."""
+    if tensor is None:
+        words, edit = f"{number:g} is added to every element", Mixed(partial(np.add, number))
+    else:
+        name = _name(tensor)
+        words = {1.0: f"{name} is added", -1.0: f"{name} is subtracted"}.get(number, f"{number:g}·{name} is added")
+        edit = Mixed(np.add, tensor, partial(np.multiply, number))
+    return recipe.at(recipe.result, words, edit, coded=coded)
 
 
 @Mistake(

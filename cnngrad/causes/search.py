@@ -17,12 +17,11 @@ from cnngrad.causes.axes import spelled
 from cnngrad.causes.catalogue import (
     CATALOGUE,
     Mistake,
-    decayed,
+    added,
     missing_parts,
     negative,
     old_contents,
     products_rounded,
-    raised,
     scaled,
     some_axes,
     told,
@@ -254,11 +253,9 @@ class Search:
         result, right = self.right.result, made(self.right, self.data)
         if self.array.shape != right.shape:
             return
-        ways = [(old_contents, raised, np.ones_like(right))]
-        if result in weight_decay.results:
-            ways.insert(0, (weight_decay, decayed, as_user(self.right, self.data.arrays[result.array])))
         least = 2 * rms(self._allowed(self.array, self._terms(self.right))) + _ROUNDING * rms(self.array)
-        for mistake, adding, own in ways:
+        for tensor in (*[result.array] * (result in weight_decay.results), None):
+            own = as_user(self.right, self.data.arrays[tensor]) if tensor else np.ones_like(right)
             both, factors = np.array([right.ravel(), own.ravel()], np.float64), [1.0]
             with may_overflow(), suppress(np.linalg.LinAlgError):
                 scale = np.linalg.solve(both @ both.T, both @ self.array.ravel())[0]
@@ -271,18 +268,18 @@ class Search:
                     # Anything smaller is rounding.
                     is_more = min(abs(factor) * rms(right), abs(rate) * rms(own)) > least
                 if is_more:
-                    self._add(mistake, partial(adding, self.right), rate, factor, spare)
+                    self._add(tensor, rate, factor, spare)
 
-    def _add(self, mistake: Mistake, adding: Callable[[float], Recipe], rate: float, factor: float, spare: int) -> None:
+    def _add(self, tensor: Tensor | None, rate: float, factor: float, spare: int) -> None:
         """Keep the shortest number near a rate that, with the right result times a factor, gives the claim."""
         for digits in range(1, 9):
             number = float(f"{rate:.{digits}g}")
-            words = ", ".join(filter(None, (self.factors[factor], adding(number).detail)))
-            way = adding(number / factor).but(words, factor=factor)
+            words = ", ".join(filter(None, (self.factors[factor], added(self.right, number, tensor).detail)))
+            way = added(self.right, number / factor, tensor).but(words, factor=factor)
             if fits := self.fit(way, spare=spare):
                 # With a factor of 1 or -1, the array was there before: old contents.
-                added = old_contents if abs(number) == 1 else mistake
-                self._keep_way(way, fits[0], added, *_OF_SIGN.get(factor, (scaled,)))
+                mistake = weight_decay if tensor and abs(number) != 1 else old_contents
+                self._keep_way(way, fits[0], mistake, *_OF_SIGN.get(factor, (scaled,)))
                 return
 
     def besides(self) -> Found:
@@ -326,7 +323,6 @@ class Search:
                 after._keep(base)
                 after.look(base, [m for m in usual if m is not first and m.id not in OF_ONE_NUMBER], first)
         return self.alone or dict([*self.together.items()][: _MOST_PAIRS + 1]) or self.besides()
-
 
     def diagnosis(self, tries: float) -> Diagnosis:
         """Name the mistakes that reproduce a wrong result: single ones, or else two together.
