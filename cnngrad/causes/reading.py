@@ -96,26 +96,22 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
         recipe: the recipe of a result in the right shape.
         index: the element's canonical index.
     """
-    layer, shapes = recipe.layer, recipe.layer.canonical
-    if (read := reader_of(recipe)) is None or (found := read(index))[0][1].size > _MOST_PRODUCTS:
+    role, shapes = recipe.layer.own.role, recipe.layer.canonical
+    if (read := reader_of(recipe)) is None or (found := read(index))[0].shape[1] > _MOST_PRODUCTS:
         return None
-    operands, biases = ([(t, factor.tolist()) for t, factor in found if (t is B) is of_b] for of_b in (False, True))
-    counts = Counter(sorted(places for places in zip(*(factor for _, factor in operands), strict=True) if all(places)))
+    tensors = [recipe.reads[operand].tensor for operand in OPERANDS[recipe.result]]
+    counts = Counter(sorted(map(tuple, found[0].T.tolist())))
     products = [
-        Product(
-            tuple((layer.own.role[t], _index(k - 1, shapes[t])) for (t, _), k in zip(operands, places, strict=True)),
-            recipe.factor * count,
-        )
-        for places, count in counts.items()
+        Product(tuple((role[t], _index(k, shapes[t])) for t, k in zip(tensors, places, strict=True)), recipe.factor * n)
+        for places, n in counts.items()
     ]
-    return products + [Product(((B, (k - 1,)),), recipe.factor) for _, factor in biases for k in factor if k]
+    return products + [Product(((B, (k,)),), recipe.factor) for k in found[1]]
 
 
-def reader_of(recipe: Recipe) -> Callable[[Index], list[tuple[Tensor, Array]]] | None:
-    """A function from an element's index to the factors of its products; None if a recipe adds up no products.
+def reader_of(recipe: Recipe) -> Callable[[Index], tuple[Array, list[int]]] | None:
+    """A function from an element's index to its products; None if a recipe adds up no products of the user's arrays.
 
-    The function gives the factors of each operand, and O's b if there is one, as flat numbers of elements of the user's
-    arrays, counted from 1; 0 stands for a zero.
+    The function gives the flat index of each product's factors, a row for each operand, and those of b that are added.
     """
     layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
     reads = [recipe.reads[tensor] for tensor in OPERANDS[result]]
@@ -123,18 +119,18 @@ def reader_of(recipe: Recipe) -> Callable[[Index], list[tuple[Tensor, Array]]] |
     if not recipe.is_sum or computes or any(read.tensor is O for read in reads):
         return None
     given = [X, W, DEDO, *[B] * layer.has_bias]
+    # Counted from 1: a 0 is a zero of no array.
     data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
     sums, factors = traced(recipe).reshape(shapes[result]), factors_of(recipe, data)
+    b = data.read(recipe, B).tolist() if result is layer.own.role[O] and layer.has_bias else []
 
-    def read(index: Index) -> list[tuple[Tensor, Array]]:
+    def read(index: Index) -> tuple[Array, list[int]]:
         number = int(sums[index])
         if not number or not recipe.factor:
-            return [(read.tensor, np.empty(0, int)) for read in reads]
+            return np.empty((len(reads), 0), int), []
         place = _index(number - 1, recipe.shape)
-        found = [(read.tensor, factor.ravel()) for read, factor in zip(reads, factors(place), strict=True)]
-        if result is layer.own.role[O] and layer.has_bias:
-            found.append((B, data.read(recipe, B)[[place[1]]]))
-        return found
+        found = np.array([factor.ravel() for factor in factors(place)])
+        return found[:, found.all(axis=0)] - 1, [k - 1 for k in b[place[1] :][:1] if k] if b else []
 
     return read
 

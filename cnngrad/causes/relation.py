@@ -14,7 +14,8 @@ from cnngrad.causes.evaluate import spread_places
 from cnngrad.causes.reading import reader_of
 from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Positions, Relation
-from cnngrad.tensor import B, O, Tensor, W, X
+from cnngrad.layer.expansion import OPERANDS
+from cnngrad.tensor import O, Tensor, W, X
 
 __all__ = ["Relations", "read_relations", "spoken"]
 
@@ -27,7 +28,7 @@ _ELEMENTS = 64
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
     """The wrong relations that are followed, with the right ones, in words; empty if all are right."""
     along: dict[tuple[Relation, Relation], list[str]] = {}
-    for found, axis, word in zip(relations, layer.axes, layer.axis_words, strict=True):
+    for found, axis, word in zip(relations, layer.axes, layer.axis_words, strict=False):
         if found != axis.relation:
             along.setdefault((found, axis.relation), []).append(f"{word}s")
     told = []
@@ -66,20 +67,16 @@ def read_relations(recipe: Recipe) -> list[Relations]:
 
 def _places(recipe: Recipe) -> dict[Tensor, Positions] | None:
     """The positions of O, W and X in some products of some elements, a row each; None for products of other arrays."""
-    if (read := reader_of(recipe)) is None:
-        return None
     result, shapes = recipe.result, recipe.layer.canonical
+    tensors = [recipe.reads[operand].tensor for operand in OPERANDS[result]]
     found: dict[Tensor, list[Positions]] = {O: [], W: [], X: []}
-    for number in spread_places(prod(shapes[result][2:]), _ELEMENTS):
-        place = tuple(map(int, np.unravel_index(number, shapes[result][2:])))
-        operands = [(t, numbers) for t, numbers in read((0, 0, *place)) if t is not B]
-        if {result.array, *(tensor.array for tensor, _ in operands)} != found.keys():
-            return None
-        together = np.array([numbers for _, numbers in operands])
-        count = together.shape[1]
-        some = together[:, spread_places(count)[:count]]
-        some = some[:, some.all(axis=0)]
-        for (tensor, _), numbers in zip(operands, some, strict=True):
-            found[tensor.array].append(np.transpose(np.unravel_index(numbers - 1, shapes[tensor]))[:, 2:])
-        found[result.array].append(np.broadcast_to(place, (some.shape[1], len(place))))
+    if (read := reader_of(recipe)) is None or {tensor.array for tensor in (result, *tensors)} != found.keys():
+        return None
+    for number in spread_places(prod(recipe.size), _ELEMENTS):
+        place = np.unravel_index(number, recipe.size)
+        products, _ = read((0, 0, *place))
+        count = products.shape[1]
+        for tensor, numbers in zip(tensors, products[:, spread_places(count)[:count]], strict=True):
+            found[tensor.array].append(np.transpose(np.unravel_index(numbers, shapes[tensor]))[:, 2:])
+        found[result.array].append(np.broadcast_to(place, (len(found[tensor.array][-1]), len(place))))
     return {tensor: np.concatenate(parts) for tensor, parts in found.items()}

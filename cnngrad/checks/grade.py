@@ -11,7 +11,7 @@ from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, 
 from cnngrad.causes.catalogue import products_rounded
 from cnngrad.causes.evaluate import Data, factors_of, spread_places
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.causes.relation import Relations, spoken
+from cnngrad.causes.relation import Relations
 from cnngrad.causes.search import Diagnosis, Search, truncated
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Worst, WrongShape
@@ -139,10 +139,7 @@ class Grader:
         relations: Relations = ()
         if found.recipe is not None or (is_unknown and not shared):
             relations = self._search.relations(found.recipe, self.tries) or ()
-        relation = relations and spoken(self.layer, relations)
-        relation = f"Your numbers follow {relation}." if relation else ""
-        found = replace(found, says=says)
-        return replace(report, **vars(found), relations=relations, relation=relation, where=where)
+        return replace(report, **vars(found) | {"says": says}, relations=relations, where=where)
 
     def _rounded(self) -> dict[str, Any]:
         """What the report says if rounding alone explains the error; otherwise nothing."""

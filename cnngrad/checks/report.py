@@ -12,6 +12,7 @@ from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import PLACES
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import Product, as_expansion, products_of
+from cnngrad.causes.relation import spoken
 from cnngrad.causes.search import Diagnosis, hidden_mistakes, hidden_words
 from cnngrad.checks.comparison import counts
 from cnngrad.derivation.blocks import (
@@ -116,7 +117,6 @@ class _Judged(Diagnosis):
         precision: in words, how fewer bits or digits explain the error; empty if they don't.
         relations: the relations between positions that a wrong gradient follows, one for each axis; empty if none are
             known.
-        relation: which of them are wrong, and which they should be, in a sentence; empty if all are right.
         where: where the wrong elements are, in words; empty if all is right.
         data: the layer's numbers for the catalogue, if the gradient is the user's and right.
     """
@@ -130,7 +130,6 @@ class _Judged(Diagnosis):
     judged_as: str = ""
     precision: str = ""
     relations: Sequence[Relation] = ()
-    relation: str = ""
     where: str = ""
     data: Data | None = field(default=None, repr=False)
 
@@ -163,6 +162,7 @@ class WrongShape(_Judged):
     count = 0
     max_abs_error = max_rel_error = worst = wrong = None
     explained = ()
+    relation = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -193,6 +193,12 @@ class Graded(_Judged):
     def count(self) -> int:
         """The number of elements compared."""
         return self.wrong.size
+
+    @property
+    def relation(self) -> str:
+        """Which of the relations are wrong, and which they should be, in a sentence; empty if none is."""
+        words = spoken(self.layer, self.relations)
+        return words and f"Your numbers follow {words}."
 
     @cached_property
     def canonical(self) -> list[Array]:
