@@ -436,7 +436,7 @@ def wrong_side(recipe: Recipe) -> Changes:
 )
 def not_cropped(recipe: Recipe) -> Changes:
     """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
-    _, _, leftover, padded = _borders(recipe.layer)
+    _, _, leftover, padded, _ = _borders(recipe.layer)
     for axes, size in product(some_axes(len(padded)), (padded, padded - leftover)):
         if any((padded != recipe.layer.size) & axes):
             # If this is the right dE/dX, the mistake is hidden: by `at` it has new reads, so `changed` yields it.
@@ -469,7 +469,7 @@ def empty_crop(recipe: Recipe) -> Changes:
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
-    before, after, leftover, padded = _borders(recipe.layer)
+    before, after, leftover, padded, _ = _borders(recipe.layer)
     yield from _cut(recipe, padded - leftover - before)
     reached = padded - leftover - before - after
     if min(reached) > 0:
@@ -487,7 +487,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
-    (*_, first), (_, _, leftover, _) = np.transpose(recipe.relations), _borders(recipe.layer)
+    first, leftover = np.transpose(recipe.relations)[2], _borders(recipe.layer)[2]
     yield from _each(recipe, "the zeros stand in front", coded=True, constant=first + leftover)
     yield from _each(recipe, constant=first + (leftover + 1) // 2)
 
@@ -500,7 +500,7 @@ Mistake(
     code=("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
     short="an output padding of zeros",
     only="transposed",
-)(lambda recipe: _cut(recipe, _without_extra(recipe.layer), only))
+)(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1], only))
 
 
 @Mistake(
@@ -521,7 +521,7 @@ Mistake(
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
     """The output padding stands in front of O, not behind; its rows of dE/dO may be set to 0 first."""
-    first, extra = np.transpose(recipe.relations)[2], [axis.extra for axis in recipe.layer.own.axes]
+    first, extra = np.transpose(recipe.relations)[2], _borders(recipe.layer)[-1]
     for axes in some_axes(len(extra)):
         shifted = _on(recipe, axes, "", all(axes) and recipe.result is DX, constant=first + extra)
         yield shifted
@@ -537,12 +537,7 @@ Mistake(
     code=("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
     short="an output padding that is ignored",
     only="transposed",
-)(lambda recipe: _cut(recipe, _without_extra(recipe.layer)))
-
-
-def _without_extra(layer: Layer) -> Array:
-    """X's size less the output padding."""
-    return np.subtract(layer.size, [axis.extra for axis in layer.own.axes])
+)(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1]))
 
 
 @Mistake(
@@ -555,7 +550,7 @@ def _without_extra(layer: Layer) -> Array:
 )
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
-    _, _, leftover, _ = _borders(recipe.layer)
+    leftover = _borders(recipe.layer)[2]
     _, dilations, first = np.transpose(recipe.relations)
     kernel, extra = recipe.layer.kernel, leftover // dilations
     yield from _each(recipe, "an extra row for each position left over", coded=True, size=kernel + extra)
@@ -605,7 +600,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
         return
     yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.result is DW)
     strides, dilations, first = np.transpose(recipe.relations)
-    before, _, leftover, padded = _borders(recipe.layer)
+    before, _, leftover, padded, _ = _borders(recipe.layer)
     # Rotate X with its padding, with or without what the stride leaves over.
     for left in (0, leftover) if recipe.result is DW else ():
         end = padded - 2 * before - 1 - left - first
@@ -1264,7 +1259,13 @@ Mistake(
     "sums are limited to the range of a type",
     "use a wider type for the sums",
     code=("return result.clip(-128, 127)", "return result"),
-)(lambda recipe: chain(_stored(recipe, np.clip), _stored(recipe, _clipped_evenly)))
+)(
+    lambda recipe: chain(
+        _stored(recipe, np.clip),
+        # A type may be limited to the numbers whose negatives it holds too.
+        _stored(recipe, lambda array, least, most: array.clip(-most if least else least, most)),
+    )
+)
 
 
 @Mistake(
@@ -1311,7 +1312,7 @@ def index_repeated(recipe: Recipe) -> Changes:
 def wraps_around(recipe: Recipe) -> Changes:
     """An operand or the result is rolled, or positions count modulo a length, some of them backwards."""
     layer, one = recipe.layer, np.ones(recipe.layer.dims, int)
-    before, *_, padded = _borders(layer)
+    before, _, _, padded, _ = _borders(layer)
     for place, axes in product((recipe.result, *OPERANDS[recipe.result]), some_axes(layer.dims)):
         for shift in (one, -one, np.floor_divide(layer.canonical[place][2:], 2)):
             by = (axes * shift).tolist()
@@ -1378,11 +1379,6 @@ def _short(bits: int, array: Array) -> Array:
     unit = np.exp2(np.frexp(array)[1] - bits)
     found: Array = np.rint(array / unit) * unit
     return found
-
-
-def _clipped_evenly(array: Array, least: int, most: int) -> Array:
-    """An array limited to the numbers of a type whose negatives it holds too."""
-    return array.clip(-most, most) if least else array
 
 
 def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:
@@ -1452,7 +1448,7 @@ def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **
 
     Without a detail also on each axis alone, which the words name.
     """
-    layer, (before, after, _, padded) = recipe.layer, _borders(recipe.layer)
+    layer, (before, after, _, padded, _) = recipe.layer, _borders(recipe.layer)
     steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
     for axes in some_axes(layer.dims)[: 1 if detail is not None else None]:
         words = _along(recipe, axes) if detail is None else detail
@@ -1478,10 +1474,12 @@ def _cut(recipe: Recipe, size: Array, edit: Callable[[int, slice], Edit] = taken
 
 
 def _borders(layer: Layer) -> Array:
-    """For each axis: zeros before and behind X, positions left over, and X's size with its zeros."""
+    """For each axis: zeros before and behind X, positions left over, X's size with its zeros, and output padding."""
     # The twin of a transposed layer may have fewer zeros behind; what counts is how many its user cuts off.
     each = zip(layer.axes, layer.own.axes, strict=True)
-    return np.transpose([(a.before, own.after, a.leftover, a.before + a.size + own.after) for a, own in each])
+    return np.transpose(
+        [(a.before, own.after, a.leftover, a.before + a.size + own.after, own.extra) for a, own in each]
+    )
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:

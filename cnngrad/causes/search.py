@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import product, takewhile
 from math import prod
 from operator import itemgetter
@@ -48,8 +47,6 @@ _FEWEST_NUMBERS = 4
 _MOST_PAIRS = 3
 # Compare 512 elements first.
 _FIRST = 512
-# Upper bound on a wrong result's magnitude, relative to the right one.
-_MORE = 100
 # Four equal errors are no coincidence. Eight wrong elements are compared first.
 _ALIKE, _PROBES = 4, 8
 # Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
@@ -58,7 +55,7 @@ _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 3
 Found = dict[tuple[Mistake, ...], Recipe]
 # The mistakes that a factor of 1 or -1 stands for; any other factor is the mistake `scaled`.
 _OF_SIGN: dict[float, tuple[Mistake, ...]] = {1.0: (), -1.0: (negative,)}
-# The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
+# The allowed error of each element, from a claim, the factor by which its sums are multiplied, and what it should be.
 Allowed = Callable[..., Array]
 # Rounding of decimals that should be equal, relative to the largest.
 _ROUNDING = 1e-9
@@ -137,20 +134,13 @@ class Search:
         # The elements that are compared, and the flat indices of those that are compared first.
         self._some: Any = slice(None)
         self._places = spread_places(claim.size)
-        # Without signs, so that a recipe's sums become sums of absolute terms.
-        positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
-        self.data, self._positive = data, Data(data.layer, positive)
+        self.data = data.knowing(self.right)
         # Factors that people apply by mistake, in words; a wrong sign has a name of its own.
         self.factors = {1.0: "", -1.0: ""} | {f: told_factor(f, n) for f, n in named_factors(data.layer).items()}
         self.alone, self.together, self.nearly = Found(), Found(), Found()
-        self._keep(self.right)
-
-    def _keep(self, recipe: Recipe) -> None:
-        self.data, self._positive = self.data.knowing(recipe), self._positive.knowing(recipe)
         # An upper bound of the allowed error of any element, whatever the recipe.
-        top = np.abs(self.array).max(initial=0)
-        most = _MORE * max(top, *(terms.max(initial=0) for _, terms in self._positive.known))
-        self._bounds = {f: self._allowed(np.full(1, top), np.full(1, abs(f) * most)).item() for f in self.factors}
+        top = np.full(1, np.abs(claim).max(initial=0))
+        self._bounds = {factor: np.max(allowed(top, factor)) for factor in self.factors}
 
     def fit(self, recipe: Recipe, factors: Iterable[float] = (1.0,), spare: int = 0) -> tuple[int, float] | None:
         """In how many elements the claim differs from a recipe's result times a factor, and the factor that fits best.
@@ -168,23 +158,16 @@ class Search:
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
                 break
-            terms = partial(probed, recipe, self._positive, claim.shape, some)
-            factors = self._fitting(flat[some], few, factors, spare, terms)
+            factors = self._fitting(flat[some], few, factors, spare)
             if not factors:
                 return None
         array = made(recipe, self.data)
         if array.shape != claim.shape and not array.size == claim.size == 1:
             return None
-        claimed, found = flat[self._some], array.reshape(-1)[self._some]
-        off = self._fitting(claimed, found, factors, spare, lambda: self._terms(recipe).reshape(-1)[self._some])
+        off = self._fitting(flat[self._some], array.reshape(-1)[self._some], factors, spare)
         return min(((off[factor], factor) for factor in off), key=itemgetter(0), default=None)
 
-    def _terms(self, recipe: Recipe) -> Array:
-        return np.abs(made(recipe, self._positive))
-
-    def _fitting(
-        self, claim: Array, array: Array, factors: Iterable[float], spare: int, terms: Callable[[], Any]
-    ) -> dict[float, int]:
+    def _fitting(self, claim: Array, array: Array, factors: Iterable[float], spare: int) -> dict[float, int]:
         """The factors with which an array gives the claim, and how many elements differ."""
         most, some = min(spare, (claim.size + 2) // _PROBES), slice(None, None, 1 + claim.size // _FIRST)
         with may_overflow():
@@ -195,7 +178,7 @@ class Search:
             found = {}
             for factor in likely:
                 made = array if factor == 1 else factor * array.astype(np.float64)
-                right = np.abs(claim - made) <= self._allowed(claim, np.abs(factor * terms()), made)
+                right = np.abs(claim - made) <= self._allowed(claim, factor, made)
                 if (count := int((~right).sum())) <= most:
                     found[factor] = count
         return found
@@ -240,7 +223,7 @@ class Search:
             if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
                 return
             # A factor close to 1 is rounding.
-            allowed = 4 * self._allowed(self.array, abs(factor) * self._terms(self.right))
+            allowed = 4 * self._allowed(self.array, factor)
             is_one = abs(abs(factor) - 1) * rms(right) <= rms(allowed)
             if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
                 return
@@ -253,7 +236,7 @@ class Search:
         result, right = self.right.result, made(self.right, self.data)
         if self.array.shape != right.shape:
             return
-        least = 2 * rms(self._allowed(self.array, self._terms(self.right))) + _ROUNDING * rms(self.array)
+        least = 2 * rms(self._allowed(self.array)) + _ROUNDING * rms(self.array)
         for tensor in (*[result.array] * (result in weight_decay.results), None):
             own = as_user(self.right, self.data.arrays[tensor]) if tensor else np.ones_like(right)
             both, factors = np.array([right.ravel(), own.ravel()], np.float64), [1.0]
@@ -287,7 +270,7 @@ class Search:
         found, right = Found(), made(self.right, self.data)
         for mistakes, recipe in self.nearly.items():
             array = made(recipe, self.data)
-            off = np.abs(array - right) > self._allowed(right, self._terms(recipe), array)
+            off = np.abs(array - right) > self._allowed(right, recipe.factor, array)
             # With fewer differences, the mistake's result is hardly distinguishable from the right one.
             if off.sum() >= _ALIKE:
                 index = np.unravel_index(np.abs(self.array - array).argmax(), right.shape)
@@ -320,7 +303,7 @@ class Search:
             # The second mistake needs the original shape, and a result without edits.
             if first.joins and base is not None and base.size and not base.done.edits:
                 after = copy(self)
-                after._keep(base)
+                after.data = self.data.knowing(base)
                 after.look(base, [m for m in usual if m is not first and m.id not in OF_ONE_NUMBER], first)
         return self.alone or dict([*self.together.items()][: _MOST_PAIRS + 1]) or self.besides()
 

@@ -282,7 +282,13 @@ class Grader:
 
     @cached_property
     def _search(self) -> Search:
-        return Search(self.data, self.result, self.claim, self.tolerance.allowed)
+        most, top = self.sizes.max(initial=0), np.abs(self.claim).max(initial=0)
+
+        def allowed(claim: Array, factor: float = 1, right: Array | None = None) -> Array:
+            # The sums of a wrong result may have more terms than the right ones: all may be as large as the largest.
+            return self.tolerance.allowed(claim, np.full(1, max(abs(factor) * most, top)), right)
+
+        return Search(self.data, self.result, self.claim, allowed)
 
     @cached_property
     def tolerance(self) -> Tolerance:
