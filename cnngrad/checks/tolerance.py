@@ -74,46 +74,43 @@ class Form:
         """The format of the sums: float64 or float32."""
         return "float64" if self.format == "float64" else "float32"
 
-    def step(self, size: Array) -> Array:
-        """The distance between neighbouring numbers of this form, around numbers of this size."""
-        steps: Array = np.maximum(_step(size, self.format), self._unit(size))
+    def step(self, values: Array) -> Array:
+        """The distance between neighbouring numbers of this form, around these numbers."""
+        steps: Array = np.maximum(_step(values, self.format), self._unit(values))
         return steps
 
     def rounding(self, values: Array) -> Array:
         """How far rounding to this form may have moved each of these numbers."""
-        size = np.abs(values.astype(np.float64, copy=False))
+        values = values.astype(np.float64, copy=False)
         # Slightly more than a half, since ties go either way; fixed-point numbers may also be truncated.
-        off: Array = (1.0 if "fixed" in self.units else 0.5) * self._unit(size) * (1 + 1e-9)
-        return off + 0.5 * _step(size, self.format) if self.format in SHORT else off
+        off: Array = (1.0 if "fixed" in self.units else 0.5) * self._unit(values) * (1 + 1e-9)
+        return off + 0.5 * _step(values, self.format) if self.format in SHORT else off
 
     def shift(self, right: Array) -> Array:
         """How far rounding to this form may move these numbers: 0 for those that it holds."""
         values = right.astype(np.float64, copy=False)
-        step = _step(np.abs(values), self.format)
-        nearest = np.rint(values / step) * step
-        unit = self._unit(np.abs(nearest))
+        step = _step(values, self.format)
+        nearest = _nearest(values, step)
+        unit = self._unit(nearest)
         # Rounding to the format once more changes nothing.
-        step = np.where(unit > 0, unit, step)
-        moved: Array = np.abs(np.rint(nearest / step) * step - values)
+        moved = np.abs(_nearest(nearest, np.where(unit > 0, unit, step)) - values)
         return np.where(moved > 0, unit, 0.0) if "fixed" in self.units else moved
 
     def distance(self, values: Array) -> Array:
         """How far these numbers are from those of this form: a number of the format, rounded up or down to the unit."""
-        size = np.abs(values)
-        step, unit = _step(size, self.format), self._unit(size)
-        rounded = np.abs(np.rint(values / step) * step - values) - 0.5 * unit
-        written = np.abs(np.rint(values / np.where(unit > 0, unit, step)) * unit - values)
-        off: Array = np.maximum(rounded, np.where(unit > 0, written, 0.0))
+        step, unit = _step(values, self.format), self._unit(values)
+        rounded, written = (np.abs(_nearest(values, to) - values) for to in (step, np.where(unit > 0, unit, step)))
+        off: Array = np.maximum(rounded - 0.5 * unit, written)
         return off
 
-    def _unit(self, size: Array) -> Array:
-        """The unit of the last written digit, for numbers of this size; 0 if unknown."""
+    def _unit(self, values: Array) -> Array:
+        """The unit of the last written digit of these numbers; 0 if unknown."""
         units = self.units
         fixed = 2.0 ** -units["fixed"] if "fixed" in units else 0.0
-        unit: Array = np.full(size.shape, 10.0 ** -units["places"] if "places" in units else fixed)
+        unit: Array = np.full(values.shape, 10.0 ** -units["places"] if "places" in units else fixed)
         if "digits" in units:
-            first = np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12)
-            unit = np.maximum(unit, np.where(size == 0, 0, 10.0 ** (first - units["digits"] + 1)))
+            first = np.floor(np.log10(np.where(values == 0, 1, np.abs(values))) + 1e-12)
+            unit = np.maximum(unit, np.where(values == 0, 0, 10.0 ** (first - units["digits"] + 1)))
         return unit
 
 
@@ -164,20 +161,20 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     single = all(_all_single(array) for array in arrays)
     written = [_shortest(value, single) for value in some.tolist()]
     shown = Form("float32" if single else "float64")
-    grain = np.maximum(shown.step(np.abs(some)), 1.0 if whole else 0.0)
-    fuzz = 2 * shown.step(np.abs(values))
+    grain = np.maximum(shown.step(some), 1.0 if whole else 0.0)
+    fuzz = 2 * shown.step(values)
 
     def is_evident(form: Form) -> bool:
         """Whether all numbers have a form, which multiples of the grain would hardly have by chance."""
         with may_overflow():
-            chances = np.minimum(1.0, grain / form.step(np.abs(some)))
+            chances = np.minimum(1.0, grain / form.step(some))
         return float(np.log10(chances).sum()) < _EVIDENT and bool((form.distance(values) <= fuzz).all())
 
     most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
     units = {part: n for part, n in most if is_evident(replace(shown, units={part: n}))}
     digits = max(claim.digits if isinstance(claim, Marked) else 0 for claim in claims)
     shown = replace(shown, units={"digits": digits} | units if digits else units)
-    grain = np.maximum(grain, shown.step(np.abs(some)))
+    grain = np.maximum(grain, shown.step(some))
     for half in (replace(shown, format=format_) for format_ in reversed(HALVES)):
         if is_evident(half):
             return half
@@ -290,9 +287,14 @@ def _spread(format_: str, terms: int) -> float:
     return eps(format_) * (8 + 2 * math.sqrt(terms))
 
 
-def _step(size: Array, format_: str) -> Array:
-    """The distance from one number of a format to the next, around numbers of this size."""
-    exponents = np.frexp(size)[1] - _BITS[format_]
+def _nearest(values: Array, steps: Array) -> Array:
+    """The nearest multiples of some steps."""
+    return np.rint(values / steps) * steps
+
+
+def _step(values: Array, format_: str) -> Array:
+    """The distance from one number of a format to the next, around these numbers."""
+    exponents = np.frexp(values)[1] - _BITS[format_]
     steps: Array = np.ldexp(1.0, np.maximum(exponents, _SMALLEST[format_]))
     return steps
 
