@@ -664,30 +664,22 @@ def groups_mixed(recipe: Recipe) -> Changes:
     yield recipe.at(result, "all groups are added to the first", summed, only(across, slice(count)))
     if result is DB:
         return
-    # The orders if number k belongs to group k mod g.
-    filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
-    # The tensors that are read by filter, with the axis of their filters.
-    read = {tensor: int(tensor is DEDO) for tensor in OPERANDS[result] if tensor is not X}
-    by_filter = recipe
-    # b belongs to its filter, whatever channels the filter reads.
-    for tensor, axis in (read | ({B: 0} if result is O else {})).items():
-        by_filter = by_filter.at(tensor, "", taken(axis, filters))
-    place, order = X, channels
-    if result is DX:
-        place, order = DX, np.argsort(channels)
-    else:
-        by_filter = by_filter.at(result, "", taken(int(result is O), np.argsort(filters)))
-    yield by_filter.but("filter f belongs to group f mod g", coded=True)
-    yield recipe.at(place, "channel c belongs to group c mod g", taken(1, order))
+    # The axes of filters and those of channels; b belongs to its filter, whatever channels the filter reads.
+    used = {*OPERANDS[result], result, B if result is O else result}
+    axes_of = {"filter f": {W: 0, DEDO: 1, B: 0, O: 1, DW: 0}, "channel c": {X: 1, DX: 1}}
+    for what, axes in axes_of.items():
+        count, way = layer.channels if X in axes else layer.filters, recipe
+        order = np.arange(count).reshape(-1, g).T.ravel()
+        for tensor in used & axes.keys():
+            way = way.at(tensor, "", taken(axes[tensor], np.argsort(order) if tensor is result else order))
+        yield way.but(f"{what} belongs to group {what[-1]} mod g", W in axes)
     every = recipe
-    for tensor, axis in read.items():
-        repeated = taken(axis, [*range(layer.group_filters)] * g)
+    for tensor in OPERANDS[result]:
+        each = layer.group_channels if tensor is X else layer.group_filters
+        repeated = taken(int(tensor is not W), [*range(each)] * g)
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", repeated)
         every = every.at(tensor, "every group reads the first group's numbers", repeated)
-    yield from [every] if len(read) > 1 else []
-    if result is not DX:
-        first = taken(1, [*range(layer.group_channels)] * g)
-        yield recipe.at(X, "every filter reads the channels of X's first group", first)
+    yield every
 
 
 @Mistake(

@@ -281,7 +281,7 @@ class Search:
 
     def search(self, tries: float) -> Found:
         """All explanations of the claim: single mistakes; if there are none, also rare mistakes and pairs."""
-        usual, rare = ([m for m in CATALOGUE if bool(m.short) is short and m is not scaled] for short in (True, False))
+        usual, rare = ([m for m in CATALOGUE if bool(m.short) is short] for short in (True, False))
         if self.array.size == 1:
             usual = [mistake for mistake in usual if mistake.id in OF_ONE_NUMBER]
         self.scale()
@@ -377,12 +377,11 @@ class Search:
             recipe: the recipe that gives the claim; None to try other relations.
             tries: the budget for them.
         """
-        if self.right.result is DB:
+        is_chance = recipe is None and np.count_nonzero(self.array) <= _FEWEST_NUMBERS
+        if is_chance or self.right.result is DB:
             return None
         self.data.tries.left = tries
         found = read_relations(recipe) if recipe is not None else _other_relations(self.data.layer)
-        if recipe is None and np.count_nonzero(self.array) <= _FEWEST_NUMBERS:
-            return None
         tried = takewhile(lambda _: self.data.tries.left >= 0, found)
         return next((each for each in tried if self.fit(self.right.by(each))), None)
 
