@@ -467,6 +467,42 @@ def test_values_by_colour_tell_each_number_from_the_next(browser, tmp_path, sche
     assert legend.value_of_css_property("visibility") == "visible"
     cells = browser.find_elements("css selector", "#grid-o-x td.heat")
     assert len({cell.value_of_css_property("background-color") for cell in cells}) == 9
+    made = browser.find_elements("css selector", "#grid-o-x td.made")
+    assert len({cell.value_of_css_property("background-image") for cell in made}) == 4
+
+
+def test_a_page_that_one_comes_back_to_shows_in_its_controls_what_it_shows(browser, tmp_path):
+    address = written(tmp_path)
+    browser.get(address)
+    controls = """
+      const [size, ...boxes] = ["size-0", "names", "colours", "ask", "way"].map((id) => document.getElementById(id));
+      return [size.value, ...boxes.map((each) => each.type === "checkbox" ? each.checked : each.value)];
+    """
+    before = browser.execute_script(controls)
+    browser.execute_script("""
+      for (const id of ["names", "colours"]) document.getElementById(id).click();
+      for (const [id, value] of [["size-0", 5], ["ask", "dw"], ["way", "scatter"]]) {
+        const field = document.getElementById(id);
+        field.value = value;
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+      }
+    """)
+    (tmp_path / "other.html").write_text("<title>another page</title>")
+    browser.get((tmp_path / "other.html").as_uri())
+    browser.back()
+    assert browser.execute_script(controls) == before
+    assert len(browser.find_elements("css selector", "#grid-o-x td:not(.corner)")) == 9
+
+
+def test_what_is_refused_moves_no_grid(browser, tmp_path):
+    browser.get(written(tmp_path))
+    place = "const { x, y } = document.getElementById('grid-dx-result').getBoundingClientRect(); return [x, y]"
+    before = browser.execute_script(place)
+    field = browser.find_element("id", "kernel-0")
+    field.clear()
+    field.send_keys("13\t")
+    assert browser.find_element("id", "note").text == "W rows: a whole number from 1 to 12"
+    assert browser.execute_script(place) == before
 
 
 def test_nothing_is_requested_and_it_opens_within_a_second(tmp_path):

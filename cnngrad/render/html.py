@@ -109,7 +109,7 @@ def framed(title: str, body: str, policy: str, style: str = "") -> str:
 def _short(name: str) -> str:
     """A script or style without indentation and lines of comment. All scripts of a page share one scope."""
     lines = (line.strip().removeprefix("export ") for line in _read(name).splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
 
 
 def _read(name: str) -> str:
