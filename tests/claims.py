@@ -1,4 +1,6 @@
-"""Claims of every size, shape, form and kind of error, whose reports are kept as golden/claims.txt."""
+"""Claims of every size, shape, form and kind of error, and functions, whose reports are kept as golden files."""
+
+from unittest.mock import patch
 
 import numpy as np
 
@@ -48,6 +50,20 @@ NOTES = (5, 5), (2, 2)
 LONG = (6, 6), (3, 3)
 DIAGONAL = np.eye(4) == 1
 LATE = np.arange(5)[:, None] > 1
+
+
+def in_half(right, given):
+    """dE/dW of one sample and channel, added up in float16."""
+    sums = right.astype(np.float16)
+    for place in np.ndindex(right.shape):
+        total = np.float16(0)
+        for i, j in np.ndindex(given["dedo"].shape):
+            total += np.float16(given["dedo"][i, j] * given["x"][i + place[0], j + place[1]])
+        sums[place] = total
+    return sums.astype(np.float32)
+
+
+SINGLE = problem((14, 14), (2, 2), dtype=np.float32)
 # The problem, the result that is claimed, and the claim of the right result and the problem.
 CLAIMS = {
     "one of the most elements that are shown": (problem((12, 8), (2, 2)), "dx", changed((3, 4))),
@@ -94,6 +110,15 @@ CLAIMS = {
         "dw",
         lambda right, _: changed((1, 1))(right.astype(np.float16), _),
     ),
+    "sums in float16": (SINGLE, "dw", in_half),
+    "sums in float16 called float32": (SINGLE | {"written": "float32"}, "dw", in_half),
+    "sums in float16 called float16": (SINGLE | {"written": "float16"}, "dw", in_half),
+    "sums in float16 called tf32": (SINGLE | {"written": "tf32"}, "dw", in_half),
+    "sums in float16 called digits": (SINGLE | {"written": "digits:4"}, "dw", in_half),
+    "sums in float16 called fixed": (SINGLE | {"written": "fixed:9"}, "dw", in_half),
+    "sums in float16 with a tolerance": (SINGLE | {"rtol": 1e-3}, "dw", in_half),
+    "sums in float16 with a small tolerance": (SINGLE | {"rtol": 1e-6}, "dw", in_half),
+    "elements that were asked for": (problem(*NOTES) | {"elements": ["x22", "x15", "x55"]}, "dx", changed((1, 1))),
     "three digits": (problem(*LONG, dtype=float), "dw", written(".3g")),
     "two places, wrong": (problem(*LONG, dtype=float), "dx", lambda right, _: written(".2f")(right + (right > 4), _)),
     "too few places": (problem(*LONG, dtype=float), "dw", written(".0f")),
@@ -112,11 +137,64 @@ CLAIMS = {
 }
 
 
+def _no_last_column(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    found.dx[..., -1] = 0
+    return found.dw, found.dx, found.db
+
+
+def _raises(x, w, dedo, **options):
+    if options["groups"] > 1:
+        raise ValueError("no groups")
+    return -cnngrad.backward(x, w, dedo, **options).dw, cnngrad.backward(x, w, dedo, **options).dx
+
+
+def _of_samples(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dw / len(x), found.dx[:, ::-1], found.db[None] if len(x) > 1 else found.db
+
+
+def _not_finite(x, w, dedo, stride=1, padding=0):
+    found = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dims=x.ndim - 2)
+    return {"dX": -found.dx, "dW": np.where(found.dw > 9, np.nan, found.dw)}
+
+
+def _short(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dw.astype(np.float16), found.dx.round(3)
+
+
+def _transposed(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, transposed=True, **options)
+    return found.dw, found.dx * options["stride"]
+
+
+# Functions, and how `check_function` is asked to call them.
+FUNCTIONS = {
+    "no last column": (_no_last_column, {}),
+    "an exception": (_raises, {"without": ["bias"]}),
+    "samples and channels": (_of_samples, {"without": ["padding"], "seed": 3}),
+    "no options": (_not_finite, {"suite": "quick", "dims": 1}),
+    "short numbers": (_short, {"decimals": True, "expect": ["dEdb"], "written": "float32"}),
+    "transposed": (_transposed, {"transposed": True, "stride": 2}),
+}
+
+
+def findings(name):
+    """What `check_function` says of a function."""
+    function, asked = FUNCTIONS[name]
+    # Few of the smaller layers are enough to show one.
+    with patch("cnngrad.programs.shrinking._MOST_RUNS", 9):
+        found = cnngrad.check_function(function, **{"suite": "quick"} | asked)
+    return f"{found}\n{found.summary}\n"
+
+
 def report(name):
     """What `check` says of a claim."""
     given, result, claim = CLAIMS[name]
+    layer = {key: value for key, value in given.items() if key not in ("written", "rtol", "elements")}
     if result == "o":
-        right = cnngrad.forward(**{key: value for key, value in given.items() if key != "dedo"})
+        right = cnngrad.forward(**{key: value for key, value in layer.items() if key != "dedo"})
     else:
-        right = getattr(cnngrad.backward(**{key: value for key, value in given.items() if key != "b"}), result)
+        right = getattr(cnngrad.backward(**{key: value for key, value in layer.items() if key != "b"}), result)
     return str(cnngrad.check(**given, **{result: claim(np.array(right), given)}))

@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,7 @@ TOLD = {
     "one axis, filled": ((3, 9), (2, 3, 3), {"dims": 1, "padding": 1, "padding_mode": "reflect"}),
     "three axes, no channels": ((5, 4, 6), (2, 2, 2), {"dims": 3}),
     "transposed": ((2, 4, 3), (2, 3, 3, 2), {"transposed": True, "groups": 1}),
+    "all shapes alike": ((2, 2, 3, 3), (2, 2, 3, 3), {"padding": 1}),
     "transposed, channels last": ((4, 3, 2), (2, 3, 3, 2), {"transposed": True, "layout": "nhwc"}),
 }
 
@@ -148,20 +150,114 @@ def words(name):
     lines = []
     for result in RESULTS:
         right = right_recipe(layer, result)
-        for mistake, way in ((mistake, next(iter(mistake.changed(right)), None)) for mistake in CATALOGUE):
-            if way is not None:
+        for mistake in CATALOGUE:
+            ways = list(islice(mistake.changed(right), 9))
+            if ways:
                 user = layer.own.role[result]
-                code = spelled(mistake.code, layer, result) if way.coded else ()
+                # The first ways of which its lines of code tell.
+                coded = " ".join(f"{number}" for number, way in enumerate(ways, start=1) if way.coded)
+                code = (coded, *spelled(mistake.code, layer, result)) if coded else ()
                 lines.append(f"{user.key} {mistake.id}: {' | '.join((*mistake.words(user, layer.own), *code))}\n")
+    return "".join(lines)
+
+
+# Shapes of X and W of all numbers of axes, which fit together or not, and options: how each is read or refused.
+SHAPES = {
+    "x": [(3,), (5, 4), (2, 5, 5), (5, 5, 2), (1, 2, 5, 4), (2, 5, 5, 4), (1, 2, 4, 4, 4), (0, 3), (), (1,) * 6],
+    "w": [
+        (2,),
+        (2, 2),
+        (2, 2, 2),
+        (4, 2, 2, 2),
+        (4, 1, 3, 3),
+        (3, 3, 4, 2),
+        (3, 3, 2, 2),
+        (2, 2, 2, 2, 2),
+        (6, 6),
+        (0,),
+    ],
+}
+READ = {
+    "plain": {},
+    "one axis": {"dims": 1},
+    "two axes": {"dims": 2},
+    "three axes": {"dims": 3},
+    "groups": {"groups": 2},
+    "transposed": {"transposed": True},
+    "transposed groups": {"transposed": True, "groups": 2},
+    "channels last": {"layout": "nhwc"},
+    "filters last": {"filter_layout": "hwio"},
+    "padded": {"padding": 1, "stride": 2},
+}
+PADDINGS = [3, 4, -1, 1.5, True, "1", "same", "SAME", "same-lower", "valid", "full", "some", "x" * 41, None, 2**20]
+PADDINGS += [
+    ((1, 0), (0, 2)),
+    ((1, 0, 0), 1),
+    ((-1, 0), 1),
+    [[[1]], 2],
+    (1, "1"),
+    ("same", 1),
+    2**31 - 1,
+    2**31,
+    10**30,
+]
+PADDINGS += [[], (1,), (1, 2), (1, 2, 3), np.array([1, 2])]
+OPTIONED = {
+    "padding": PADDINGS,
+    "flip": [True, 1, "yes"],
+    "stride": [2, 0, -1, (1, 2), (0, 1), (1, 2, 3), 1.0, "2", True, 2**31 - 1, 2**31, None],
+    "dilation": [2, 0, (1, 2), (2, 2), 3, (3, 1), "x", 2**31],
+    "groups": [2, 0, -1, 1.5, (1,), "2", None],
+    "dims": [0, 1, 2, 3, 4, "2", None],
+    "padding_mode": ["zeros", "reflect", "replicate", "circular", "mirror", "", 1],
+    "output_padding": [0, 1, (0, 0), -1],
+    "output_size": [7, (5, 6), None],
+    "layout": ["nchw", "hw", "HW", "hwc", "nc", "hh", "", 3],
+    "filter_layout": ["oihw", "hw", "hwio", "iohw", "x"],
+}
+ON_TRANSPOSED = {
+    "padding": [1, 2, "same", "same-lower", "full", "valid", ((1, 0), (0, 2)), 5],
+    "output_padding": [1, (0, 1), -1, 7, "1", (1, 1, 1)],
+    "output_size": [8, (9, 10), 7, 3, (8, 9, 10), 0, 40],
+    "stride": [2, (1, 3)],
+    "dilation": [2],
+    "padding_mode": ["reflect"],
+}
+LAYERS = [*READ, "options", "options, transposed", "padding of reflect", "padding of circular"]
+
+
+def read(name):
+    """How shapes are read with some options, or options of a layer alone: the layer, or what is wrong."""
+    if name in READ:
+        pairs = product(SHAPES["x"], SHAPES["w"])
+        asked = [(f"{x} {w}", x, w, READ[name]) for x, w in pairs]
+    else:
+        given = {"transposed": True, "stride": 2} if name == "options, transposed" else {}
+        filled = {"padding_mode": name.removeprefix("padding of ")} if name.startswith("padding of ") else {}
+        each = {"padding": PADDINGS} if filled else ON_TRANSPOSED if given else OPTIONED
+        each = [(option, value) for option, values in each.items() for value in values]
+        asked = [(f"{o} {v!r}", (4, 5), (2, 3), given | filled | {o: v}) for o, v in each]
+        if given:
+            also = {"padding": "same"}, {"output_size": 9}, {"output_padding": 1, "padding": ((1, 1), (0, 1))}
+            asked += [(f"{o}", (4, 5), (2, 3), given | {"output_padding": 1} | o) for o in also]
+    lines = []
+    for told, x, w, options in asked:
+        try:
+            layer = make_layer(x, w, **options)
+            lines.append(f"{told}: {layer.describe()}{layer.others}\n")
+        except (cnngrad.CnngradError, TypeError) as error:
+            lines.append(f"{told}: {type(error).__name__}: {error}\n")
     return "".join(lines)
 
 
 # Files that have a text for each of many names.
 GATHERED = {
     "claims": (claims.CLAIMS, claims.report),
+    "functions": (claims.FUNCTIONS, claims.findings),
     "exercises": (ASKED, exercise),
     "lessons": (LESSONS, lesson),
     "words": (TOLD, words),
+    "layers": (LAYERS, read),
 }
 
 

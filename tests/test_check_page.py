@@ -53,6 +53,39 @@ def test_it_shows_yours_the_right_one_and_the_difference():
     assert page.count('class="wrong"') == 2 * 24
 
 
+@pytest.mark.usefixtures("undiagnosed")
+@pytest.mark.parametrize(("channels", "more"), [(6, ""), (7, "1 more matrix has wrong"), (8, "2 more matrices have")])
+def test_6_matrices_of_900_elements_are_shown_and_300_sums(channels, more):
+    x, w = np.ones((channels, 30, 30), int), np.ones((1, channels, 1, 1), int)
+    page = check_page(cnngrad.check(x, w, x[:1], dx=x + 1), 6, "")
+    assert len(tables(page)) == 3 * 6
+    assert len(sums_of(page)) == 300
+    assert more in page
+    assert ("more matri" in page) == bool(more)
+
+
+@pytest.mark.usefixtures("undiagnosed")
+def test_a_matrix_of_930_elements_is_not_shown():
+    x = np.ones((31, 30), int)
+    page = check_page(cnngrad.check(x, [[1]], x, dx=x + 1), 6, "")
+    assert "A matrix of 31×30 elements is too large to be shown." in page
+    assert not tables(page)
+
+
+def test_a_caption_says_what_rows_and_columns_are():
+    x, w = np.ones((2, 2, 5), int), np.ones((3, 2, 2), int)
+    dedo = np.ones((2, 3, 4), int)
+    for b, claim, captions in (
+        (None, {"dx": x}, ["yours · sample 1; a row for each channel", "yours · sample 2; a row for each channel"]),
+        (None, {"dw": w}, [f"yours · filter {f}; a row for each channel" for f in (1, 2, 3)]),
+        ([1, 2, 3], {"db": [1, 2, 3]}, ["yours; a column for each filter"]),
+    ):
+        page = check_page(cnngrad.check(x, w, dedo, b=b, dims=1, **claim), 6, "")
+        assert [caption for caption, _ in tables(page)][::3] == captions
+    page = check_page(cnngrad.check(X, W, o=G, **OPTIONS), 6, "")
+    assert {caption for caption, _ in tables(page)} >= {"yours · sample 1, filter 1", "right", "yours − right"}
+
+
 def test_every_sum_gives_its_number():
     report = cnngrad.check(X, W, G, dx=cnngrad.backward(X, W[..., ::-1, ::-1], G, **OPTIONS).dx, **OPTIONS)
     assert report.gradients["dEdX"].mistake == "filter-not-rotated"

@@ -613,3 +613,42 @@ def test_a_padding_mode_on_the_command_line(capsys, tmp_path):
         assert found["layer"].get("padding_mode", "zeros") == mode
         values.append(found["O"])
     assert values == [[[1, 3, 5, 3]], [[3, 3, 5, 5]], [[2, 3, 5, 6]], [[4, 3, 5, 4]]]
+
+
+# What is quoted of a word that is not understood, in letters, and where the word stands.
+QUOTED = {
+    40: [
+        "check samples/notes.json --as {}",
+        "check samples/notes.json --dx 1,{}",
+        "check --run m:f --expect {}",
+        "check --run ./m --exchange {}",
+        "check --run m:f --hidden {} --format gradescope",
+        "check --run m:f --shard {}",
+        "check --run m:f --format {}",
+        "backward samples/notes.json --section {}",
+        "backward samples/notes.json --order {}",
+        "backward samples/notes.json --layout {}",
+        "backward samples/notes.json -x p.bin:f32:{}",
+    ],
+    80: ["check --run m:f --suite {}"],
+}
+
+
+@pytest.mark.parametrize(("letters", "words"), [(letters, words) for letters, all_ in QUOTED.items() for words in all_])
+def test_so_many_letters_are_quoted_of_a_long_word(run, letters, words):
+    word = ("2" if "--dx" in words else "q") * 100
+    code, _, err = run(*words.format(word).split())
+    assert code == 2
+    assert f"'{'1,' * ('--dx' in words)}{word}"[: letters + 1] + "'" in err
+
+
+def test_without_dedo_it_is_made_of_integers_for_integers_and_of_decimals_for_decimals():
+    for dtype, kind in ((int, int), (float, float)):
+        report = cnngrad.check(np.ones((3, 3), dtype), np.ones((2, 2), dtype))
+        assert {type(each) for each in report.identity} == {kind}
+        assert report.identity[0] == pytest.approx(np.sum(4 * drawn(kind)))
+
+
+def drawn(kind):
+    generator = np.random.default_rng(0)
+    return generator.integers(-9, 10, (2, 2)) if kind is int else generator.standard_normal((2, 2))

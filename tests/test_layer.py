@@ -10,8 +10,23 @@ from cnngrad.checks.differences import colours
 from cnngrad.derivation.grids import framed_output
 from cnngrad.layer import Axis, Relation, make_layer, parse_shape
 from cnngrad.tensor import Tensor
+from tests import golden
 from tests.cases import layers
 from tests.reference import standing
+
+
+@pytest.mark.parametrize("name", golden.LAYERS)
+def test_shapes_and_options_are_read_or_refused_as_people_have_seen(name):
+    assert golden.read(name) == golden.kept("layers", name)
+
+
+@given(layers())
+def test_an_input_stands_in_no_more_places_than_its_axis_says(case):
+    for axis in axes_of(case):
+        border = np.asarray(axis.border)
+        places = np.bincount(border[border >= 0])
+        assert places.max() <= axis.copies
+        assert axis.mode != "zeros" or axis.copies == 1
 
 
 def axes_of(case):

@@ -16,12 +16,17 @@ from cnngrad.programs.judging import run_layers
 from cnngrad.programs.shrinking import smaller_layers
 from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered
 from cnngrad.tensor import Tensor
-from tests import reference, schema
+from tests import claims, golden, reference, schema
 
 
 def right(x, w, dedo, **options):
     found = cnngrad.backward(x, w, dedo, **options)
     return found.dw, found.dx, found.db
+
+
+@pytest.mark.parametrize("name", claims.FUNCTIONS)
+def test_the_findings_on_a_function_are_those_that_people_have_seen(name):
+    assert claims.findings(name) == golden.kept("functions", name)
 
 
 def test_a_right_function_passes_everywhere(whole):
