@@ -562,7 +562,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("x = [1 2\n# 3 4\n5 6]", "a comment between rows"),
         ("x =\n\n   1.0e+03 *\n\nx(:,:,1) =\n\n 1 2\n 3 4\n", "line 3, column 1: no numbers follow a factor"),
         ("1 2\n3 4\n1.0e+03 *", "a factor between numbers: of those below, or of all"),
-        ("1 2 3\n1.0e+03 *\n4 5 6", "line 2, column 6: a factor between numbers"),
+        ("1 2 3\n1.0e+03 *\n4 5 6", "line 2, column 1: a factor between numbers"),
         ("    [,1] [,2]\n[2,]   1   2\n[1,]   3   4\n", "line 2, column 1: [2,] stands in front of row 1"),
         ("[1,] 1 2\n[7,] 3 4\n", "line 2, column 1: [7,] stands in front of row 2"),
         ("fab\n123\n456", "'fab' is not a number"),

@@ -60,12 +60,10 @@ _SUFFIX = re.compile(
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 # Fortran writes powers of ten with D, in tables too.
 _FORTRAN = re.compile("D(?=[-+])")
-# Without a declared type numbers in code may be hexadecimal: those with d at the end or inside, and those that end in
-# f if others have no letter. 1.5f32 has a type in Rust, a power in Julia.
-_SIZED = r"[0-9.](?<![\w.].)[0-9.]*+f(?:16|32|64)(?![\w.])"
-_WITH_D, _WITH_F, _WITHOUT = (
-    rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
-)
+# Without a declared type numbers in code may be hexadecimal, or 1.5f32 a power: those with d at the end or letters
+# inside, and those that end in f if others have no letter.
+_LETTERED = r"[0-9](?<![\w.].)(?:[0-9]*+(?:[dD]|[dDfF][0-9]++)|[0-9.]*+f(?:16|32|64))(?![-+\w.])"
+_WITH_F, _WITHOUT = (rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("[fF]", ""))
 # Numbers of this size may have fewer decimals, of at least three, than their power of ten.
 _LARGE = 1e4
 _ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]|[ \t]*+\*)")
@@ -104,8 +102,6 @@ _FUNCTIONS = re.compile(
     r"(?:new\s+)?(?:\w+(?:\.|::)){0,2}(?:(?:(?:as|to|nested)_?)?(?:array|tensor)(?:[1-5]d)?|[A-Z]\w*(?:Array|Tensor)"
     r"|Array|Tensor|constant|[mM]atrix|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2}|single|double)\("
 )
-# Functions around single numbers, and MATLAB's around an array.
-_CONVERSION = re.compile(r"[\w.]*(?:(?:float|int)[0-9]+|single|double)\(")
 _BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
 _FACTOR = r"(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?0?[0-9]{1,2})?|0\.0*+1)[ \t]*+\*"
@@ -157,17 +153,19 @@ _HEADER = re.compile(
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
     rf"|(?!new )(?P<label4>{_NAME})(?:\s++(?=\[)|[ \t]++(?=[\w.]++\()))"
 )
-_Parts = list[tuple[int, dict[str, str]]]
+# Where a piece of the text begins, what its header says, and the piece with blanks in place of the header.
+_Piece = tuple[int, dict[str, str], str]
 _Steps = list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 _CHARACTERS = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
+# A comment becomes \f, which Python counts as a blank, and the bracket of a function \1. Neither is left in a text.
 # Maps each byte to its role: a bracket, a separator or a blank; 0 for all others, which are parts of numbers.
-_SIGNS = bytes(code if code in b",;\n[](){}\1\2" else 32 if code in b" \t" else 48 for code in range(256))
+_SIGNS = bytes(code if code in b",;\n[](){}\1\f" else 32 if code in b" \t" else 48 for code in range(256))
 _DEPTHS = np.array([(code in b"[({\1") - (code in b"])}") for code in range(256)], np.int8)
-_APART = str.maketrans(dict.fromkeys("[](){}\1\2,;\n\t", " "))
+_APART = str.maketrans(dict.fromkeys("[](){}\1\f,;\n\t", " "))
 _ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++|0(?:,0)*+,?)\}")
-_OPENS, _EMPTY, _FUNCTION, _DEEPEST = "[({\1", "\2 \t\n", 1, 32
+_OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
 # Maximum number of different words in front of brackets.
 _MOST_FRONTS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
@@ -237,7 +235,7 @@ def _marks(source: str) -> bytes:
     codes = np.frombuffer(signs.translate(None, b" "), np.uint8)
     # int8 is enough: no array is nested more than 127 deep.
     depth = np.cumsum(_DEPTHS[codes], dtype=np.int8)
-    kept: Array = codes[(depth == 0) | ((codes != ord("\n")) & (codes != ord("\2")))]
+    kept: Array = codes[(depth == 0) | ((codes != ord("\n")) & (codes != ord("\f")))]
     return kept.tobytes()
 
 
@@ -273,20 +271,13 @@ def _counts(line: Array) -> bool:
 
 def _counting(array: Array) -> int:
     """The number of first columns that are row numbers or indices; -1 if the first line holds column numbers."""
-    by_rows, by_columns = _counts(array[:, 0]), _counts(array[0])
     rows, columns = array.shape
-    if min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:]):
+    by_rows = rows > 1 and columns > 2 and _counts(array[:, 0])
+    by_columns = rows > 2 and columns > 1 and _counts(array[0])
+    by_both = min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:])
+    if by_both or (by_columns and not by_rows):
         return -1
-    if rows > 1 and columns > 2 and by_rows:
-        return 1
-    if rows > 2 and columns > 1 and by_columns:
-        return -1
-    return columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
-
-
-def _blank(match: re.Match[str]) -> str:
-    """Blanks, or the marks of a comment, in place of text behind the first character."""
-    return match[0][0] + re.sub("[^\n]", "\2" if match["comment"] else " ", match[0][1:])
+    return 1 if by_rows else columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
 
 
 class _Reader:
@@ -294,8 +285,8 @@ class _Reader:
 
     def __init__(self, where: str, text: str) -> None:
         self.where = where
-        # What the text declares about the current array, and what stands in front of its brackets.
-        self.about, self.fronts = dict[str, str](), list[str]()
+        # The headers of the text, what they declare about the current array, and what stands in front of its brackets.
+        self.heads, self.about, self.fronts = list[re.Match[str]](), dict[str, str](), list[str]()
         # In MATLAB, ... continues a row on the next line.
         self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", "\n" + re.sub("\r\n?", "\n", text))
         raw = text.encode(errors="surrogatepass").translate(None, _PLAIN)
@@ -307,6 +298,12 @@ class _Reader:
             return
         self.text = self.text.translate(_CHARACTERS) if not text.isascii() else self.text
         self.text = _BOXES.sub(_beside, self.text)
+
+    def blank(self, head: re.Match[str]) -> str:
+        """Blanks, or the mark of a comment, in place of a header behind its first character; it is noted."""
+        if {*_said(head)} - {"comment"}:
+            self.heads.append(head)
+        return head[0][0] + re.sub("[^\n]", "\f" if head["comment"] else " ", head[0][1:])
 
     def unnumbered(self, block: re.Match[str]) -> str:
         """R's rows without their numbers, or the lines of a vector without those of their first elements, in one."""
@@ -335,47 +332,35 @@ class _Reader:
 
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
-        headers, arrays, after = list[re.Match[str]](), dict[str, Loose](), 0
-
-        def blank(header: re.Match[str]) -> str:
-            if {*_said(header)} - {"comment"}:
-                headers.append(header)
-            return _blank(header)
-
-        bare = _HEADER.sub(blank, self.text)
-        # Each array's label, where its headers stand, and what they declare.
-        groups: list[tuple[str, _Parts]] = [("", [(0, {})])]
-        for header in headers:
-            label, parts = groups[-1]
-            said, place = _said(header), header.start()
-            if "factor" in said and bare[after:place].strip(_EMPTY):
+        bare = _HEADER.sub(self.blank, self.text)
+        places = pairwise([0, *(head.start() + 1 for head in self.heads), len(bare)])
+        label, groups, has_numbers = "", {"": list[_Piece]()}, False
+        for said, (place, stop) in zip([{}, *map(_said, self.heads)], places, strict=True):
+            if "factor" in said and groups[label][-1][2].strip():
                 self.fail(place, "a factor between numbers: of those below, or of all")
-            after, new = header.end(), said.pop("label", "")
-            if not new or (new == label and "page" in said):
-                parts.append((place, said))
-                continue
-            # MATLAB prints the name twice.
-            if new == label and not bare[parts[0][0] : place].strip(_EMPTY):
-                groups.pop()
-            groups.append((new, [(place + 1, said)]))
-        groups.append(("", [(len(bare), {})]))
-        for (label, parts), (_, following) in pairwise(groups):
-            array = self.array(bare, parts, following[0][0])
-            if label and (label in arrays or not array):
-                words = f"a second array is called {label}" if array else f"no array follows {label}"
-                self.fail(parts[0][0], words)
-            arrays |= {label: array} if array else {}
+            # MATLAB prints the name twice, and in front of each page.
+            is_again = said.get("label", label) == label and ("page" in said or not has_numbers)
+            if "label" in said and not is_again:
+                label, has_numbers = said["label"], False
+                if label in groups:
+                    self.fail(place, f"a second array is called {label}")
+                groups[label] = []
+            groups[label].append((place, said, bare[place:stop]))
+            has_numbers = has_numbers or bool(bare[place:stop].strip())
+        arrays = {label: array for label, pieces in groups.items() if (array := self.array(label, pieces))}
         if not arrays:
             self.fail(0, "the text is empty: there is no number in it")
         if "" in arrays and len(arrays) > 1:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
-    def array(self, bare: str, parts: _Parts, end: int) -> Loose | None:
-        """The array behind some headers, in its declared sizes and type; None if there are no numbers."""
-        self.about, self.fronts = {key: value for _, said in reversed(parts) for key, value in said.items()}, []
-        array, axes, doubt = self.joined(bare, parts, end)
+    def array(self, label: str, pieces: list[_Piece]) -> Loose | None:
+        """The array of some pieces of the text, in its declared sizes and type; None if there are no numbers."""
+        place, self.fronts = pieces[0][0], []
+        self.about = {key: value for _, said, _ in reversed(pieces) for key, value in said.items()}
+        array, axes, doubt = self.joined(pieces)
         if not array.size:
+            self.refuse(place, re.search(".+", label), "no array follows {0}")
             return None
         kind = self.about.get("type", "")
         sizes = _sizes(self.about.get("sizes") or f"[{self.about.get('new', '')}")
@@ -390,7 +375,7 @@ class _Reader:
             is_other = array.ndim > 1 and _long(array.shape) != _long(sizes)
             if prod(sizes) != array.size or len(sizes) > _DEEPEST or is_other:
                 said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
-                self.fail(parts[0][0], f"{said} is declared, but {there} is there")
+                self.fail(place, f"{said} is declared, but {there} is there")
             array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
@@ -398,47 +383,51 @@ class _Reader:
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
         # If the last digit of a number stands left of its point, as in 1.0278e+05, further digits are left out.
-        powers = _ROUNDED.finditer(bare, parts[0][0], end) if (np.abs(array) >= _LARGE).any() else ()
-        marked.digits = max((1 + len(found[1]) for found in powers if len(found[1]) < int(found[2])), default=0)
+        sources = [source for _, _, source in pieces] if (np.abs(array) >= _LARGE).any() else []
+        powers = (found.groups() for source in sources for found in _ROUNDED.finditer(source))
+        marked.digits = max((1 + len(digits) for digits, power in powers if len(digits) < int(power)), default=0)
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
-    def joined(self, bare: str, parts: _Parts, end: int) -> tuple[Array, int, str]:
-        """The array made of some parts of the text without headers: columns, pages or planes.
+    def joined(self, pieces: list[_Piece]) -> tuple[Array, int, str]:
+        """The array made of some pieces: columns, pages or planes.
 
         Also returns how many axes are written, and another possible reading.
         """
-        lines, following, doubt, is_table, factor = list[list[Array]](), 1, "", False, ""
-        # Without columns and factors all parts are read as one.
-        has_marks = any({"column", "factor"} & said.keys() for _, said in parts)
-        for (start, said), (stop, below) in pairwise([*(parts if has_marks else parts[:1]), (end, dict[str, str]())]):
-            source, factor = bare[start:stop].rstrip(_EMPTY), said.get("factor", "" if "page" in said else factor)
+        place, pages = pieces[0][0], [_sizes(said["page"]) for _, said, _ in pieces if "page" in said]
+        if not any({"column", "factor"} & said.keys() for _, said, _ in pieces):
+            pieces = [(place, pieces[0][1], "".join(source for _, _, source in pieces))]
+        rows, following, doubt, is_table, factor = list[list[Array]](), 1, "", False, ""
+        for (start, said, text), (_, below, _) in pairwise([*pieces, (0, dict[str, str](), "")]):
+            source, factor = text.rstrip(), said.get("factor", "" if "page" in said else factor)
             if not source:
                 if "column" in said or ("factor" in said and "column" not in below):
                     self.fail(start, "no numbers follow a factor, or the number of a column")
                 continue
             source, self.about["factor"] = self.unwrapped(source), factor
-            begin = first = len(source) - len(source.lstrip(_EMPTY))
+            begin = first = len(source) - len(source.lstrip())
             is_table = source[begin] not in _OPENS
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             read = self.table if is_table else self.brackets
             array, doubt = read(start + begin, source[begin:])
-            if "\n" not in source[:first] and prod(array.shape[: 1 + is_table]) > 1:
+            if "label" in said and "\n" not in source[:first] and prod(array.shape[: 1 + is_table]) > 1:
                 self.fail(start + first, "numbers beside a label, and others below them")
             column = int(said.get("column", 1))
-            if column in (0, 1) or not lines:
-                lines, following = [*lines, []], min(column, 1)
-            lines[-1].append(array)
-            last, there = said.get("last", f"{column}"), f"{following} to {following + array.shape[-1] - 1}"
-            if "column" in said and f"{column} to {last}" != there:
-                self.fail(start, f"columns {column} to {last} are said, but {there} are there")
-            following, doubt = following + array.shape[-1], "" if "column" in said else doubt
+            if column < 2 or not rows:
+                rows, following = [*rows, []], min(column, 1)
+            rows[-1].append(array)
+            there = f"{following} to {following + array.shape[-1] - 1}"
+            if "column" in said:
+                last, doubt = said.get("last", column), ""
+                if f"{column} to {last}" != there:
+                    self.fail(start, f"columns {column} to {last} are said, but {there} are there")
+            following += array.shape[-1]
         try:
-            array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
+            array = np.concatenate([np.concatenate(row, axis=-1) for row in rows]) if rows else np.empty(0)
         except ValueError:
-            self.fail(parts[0][0], "several arrays without labels, or parts of one, of different sizes")
-        if lines and (pages := [_sizes(said["page"]) for _, said in parts if "page" in said]):
-            return *self.placed(parts[0][0], array, pages), doubt
+            self.fail(place, "several arrays without labels, or parts of one, of different sizes")
+        if rows and pages:
+            return *self.placed(place, array, pages), doubt
         if is_table:
             columns, array = array.shape[-1], array.reshape(_long(array.shape) or [1])
             return array, 0 if columns == 1 else array.ndim - 1, doubt
@@ -478,16 +467,14 @@ class _Reader:
             begin = max(keyword.start() - 20, 0)
             source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:])
         # Between the numbers of a line comments stand in brackets alone.
-        source = _COMMENTS.sub(_blank, source) if "/" in source else source
-        source = source.replace(">", ")").rstrip(";, \n\2")
-        if self.fronts and "(" not in source and all(map(_CONVERSION.fullmatch, self.fronts)):
-            source = source.replace("\1", " ").replace(")", " ").rstrip()
+        source = _COMMENTS.sub(self.blank, source) if "/" in source else source
+        source = source.replace(">", ")").rstrip(";, \n\f")
         marks = _marks(source)
-        if inside := re.fullmatch(r"\s*\[([^\[\](){}\1]*)\]", source):
-            self.refuse(place, re.search("\2", source), _COMMENTED)
-            several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
+        if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]|\x01\s*\[([^\[\](){}\1;]*;[^\[\](){}\1]*)\]\s*\)", source):
+            self.refuse(place, re.search("\f", source), _COMMENTED)
+            several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\s*\)?\Z", source) if ";" in source else None
             self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
-            lines = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
+            lines = _marks(inside[1] or inside[2] or "").replace(b",\n", b",").strip(b";\n")
             by_lines, lines = not re.search(b"[,;]", lines), lines.replace(b"\n", b";")
             while b";;" in lines:
                 lines = lines.replace(b";;", b";")
@@ -505,7 +492,7 @@ class _Reader:
         """
         array = self.numbers(place, source.replace(mark, ","), rows != _LINES)
         sizes, apart = _levels(marks)
-        if not array.size or not re.fullmatch(rb"0(?:[,\n\2]*+0)*+", apart):
+        if not array.size or not re.fullmatch(rb"0(?:[,\n\f]*+0)*+", apart):
             self.explain(place, source, rows, mark)
         return array.reshape(-1, *sizes), apart
 
@@ -519,7 +506,7 @@ class _Reader:
         opened = marks[: marks.index(b"0")][: array.ndim - 1]
         functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
         # All gaps between arrays must be alike: nothing, a line break, or several.
-        if b"\2" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1:
+        if b"\f" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1:
             self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
         # A function holds one array.
         other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
@@ -557,7 +544,7 @@ class _Reader:
 
     def cells(self, place: int, source: str) -> tuple[str, str]:
         """The lines of a table with decimal points only, and the mark between its cells; a comma for blanks too."""
-        self.refuse(place, re.search("\2", source), _COMMENTED)
+        self.refuse(place, re.search("\f", source), _COMMENTED)
         if re.search(r"[\[\](){}]", source):
             self.numbers(place, source, False)
             self.fail(place, _UNEVEN)
@@ -591,15 +578,14 @@ class _Reader:
         kind, parts = " ".join([self.about.get("type", ""), *self.fronts]), [np.empty(0, np.int64)]
         integer, is_julia = re.search(_INTEGER, kind), re.search(r"\bFloat[0-9]+\b", kind) is not None
         in_code |= is_julia
-        typed = integer or re.search(r"(?i)float|double|half|f(?:16|32|64)\b", kind)
+        is_rust = "let" in kind and re.search("f(?:32|64)", source)
+        typed = integer or is_rust or re.search(r"(?i)float|double|half|f(?:16|32|64)\b", kind)
         based = re.search("0[xX]", source) if in_code else None
         if based and not typed and not re.search(r"(?i)0x[0-9a-f.]++(?:_?u|p)", source):
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
         is_untyped = in_code and (not typed or (based and integer))
-        has_letters = is_untyped and any(letter in source for letter in "dDfF")
-        if has_letters and not ("let" in kind and re.search(_SIZED, source)):
-            either = re.search(_WITHOUT, source) and re.search(_WITH_F, source)
-            either = re.search(_WITH_D, source) or re.search(_SIZED, source) or either
+        if is_untyped and any(letter in source for letter in "dDfF"):
+            either = re.search(_LETTERED, source) or (re.search(_WITHOUT, source) and re.search(_WITH_F, source))
             self.refuse(place, either, "{0} is hexadecimal, or has a type or a power behind it")
         steps: _Steps = [(_FORTRAN, "e")]
         if in_code:
@@ -648,7 +634,7 @@ class _Reader:
         if ";" in source and ";" not in apart + mark:
             self.fail(place, f"';' may end a row, or an element; {_UNEVEN}")
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
-        texts = [row[0].strip(" \n\1\2").removeprefix("|").removesuffix(mark) for row in rows]
+        texts = [row[0].strip(" \n\1\f").removeprefix("|").removesuffix(mark) for row in rows]
         parted, first = mark if any(mark in text for text in texts) else None, 0
         for number, (row, text) in enumerate(zip(rows, texts, strict=True), 1):
             cells, said, at = (
