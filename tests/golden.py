@@ -14,12 +14,13 @@ from cnngrad.causes.evaluate import Data
 from cnngrad.causes.evaluate import made as given_by
 from cnngrad.causes.hard import random_arrays
 from cnngrad.causes.recipe import right_recipe
+from cnngrad.compute.plan import make_plan
 from cnngrad.exercises import exercises
 from cnngrad.exercises.questions import KINDS
 from cnngrad.layer import make_layer
 from cnngrad.render.documents import document
 from cnngrad.settings import OPTIONS
-from cnngrad.tensor import RESULTS, B
+from cnngrad.tensor import DW, DX, RESULTS, B, O
 from tests import claims
 
 FOLDER = Path(__file__).with_name("golden")
@@ -250,6 +251,52 @@ def read(name):
     return "".join(lines)
 
 
+# Layers of every size that decides how they are computed: X, W and options.
+PLANNED = [
+    ((3, 3), (2, 2), {}),
+    ((64, 64), (3, 3), {}),
+    ((256, 256), (3, 3), {"padding": 1}),
+    ((257, 300), (15, 15), {}),
+    ((300, 300), (11, 11), {"stride": 2}),
+    ((1, 400, 400), (31, 1, 31, 31), {}),
+    ((512, 512), (13, 13), {"dilation": 2}),
+    ((600, 50, 400), (12, 600, 4, 3), {}),
+    ((1024, 1024), (3, 3), {}),
+    ((2048, 2048), (5, 5), {}),
+    ((2000, 9), (3, 3), {"stride": (3, 1)}),
+    ((2, 30, 5000), (6, 2, 3, 3), {}),
+    ((1, 8, 2000, 100), (5, 8, 3, 5), {"stride": (1, 2)}),
+    ((4, 3, 224, 224), (64, 3, 7, 7), {"stride": 2}),
+    ((4, 64, 56, 56), (64, 64, 3, 3), {}),
+    ((4, 64, 56, 56), (128, 64, 3, 3), {"stride": 2, "padding": 1}),
+    ((4, 256, 14, 14), (256, 256, 3, 3), {}),
+    ((4, 256, 14, 14), (512, 256, 1, 1), {}),
+    ((4, 64, 28, 28), (64, 64, 3, 3), {"dilation": 2}),
+    ((4, 128, 28, 28), (128, 1, 3, 3), {"groups": 128}),
+    ((8, 64, 28, 28), (96, 32, 3, 3), {"groups": 2}),
+    ((8, 12, 60, 60), (6, 12, 5, 5), {"padding": 2}),
+    ((16, 32, 4096), (64, 32, 9), {"dims": 1}),
+    ((2, 8, 32, 32, 32), (16, 8, 3, 3, 3), {}),
+    ((2, 8, 20, 20, 20), (4, 8, 7, 7, 7), {"stride": 2}),
+    ((100_000,), (101,), {}),
+    ((1, 3, 1000, 224), (64, 3, 5, 5), {"stride": 2}),
+    ((2, 40, 900, 224), (64, 40, 7, 7), {"stride": 3}),
+]
+
+
+def plans(name):
+    """By which way each result of such layers is computed, and in tiles of which size and number."""
+    lines = []
+    for (x, w, options), result in product(PLANNED, (O, DW, DX)):
+        layer = make_layer(x, w, **options)
+        # Only O may be rounded as a part of larger sums.
+        for rounded in (True, False)[: 1 + (result is O)]:
+            steps = make_plan(layer, result, np.dtype(name), rounded).steps
+            words = "; ".join(f"{type(step.way).__name__} {len(step.tiles)} of {step.tiles.counts}" for step in steps)
+            lines.append(f"{result.key} of {layer.describe()}{'' if rounded else ', exact'}: {words}\n")
+    return "".join(lines)
+
+
 # Files that have a text for each of many names.
 GATHERED = {
     "claims": (claims.CLAIMS, claims.report),
@@ -258,6 +305,7 @@ GATHERED = {
     "lessons": (LESSONS, lesson),
     "words": (TOLD, words),
     "layers": (LAYERS, read),
+    "plans": (("float64", "float32"), plans),
 }
 
 

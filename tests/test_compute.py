@@ -23,7 +23,7 @@ from cnngrad.compute.ways import columns
 from cnngrad.functions import read_layer
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
-from tests import reference
+from tests import golden, reference
 from tests.cases import CASES, PLAIN, Case, layers
 
 # Constants with which even small layers are computed by every way, and in many tiles.
@@ -158,6 +158,11 @@ LIMITS = {
 def test_a_way_is_chosen_up_to_its_limit(layer, way):
     x, w, result = layer
     assert ways_of(make_plan(make_layer(x, w), result, np.dtype(np.float64), rounded=False)) == {way}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_ways_and_tiles_are_those_that_were_measured(dtype):
+    assert golden.plans(dtype) == golden.kept("plans", dtype)
 
 
 def test_a_tile_of_sums_has_as_many_rows_as_fit():
