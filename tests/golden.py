@@ -1,4 +1,4 @@
-"""Documents of five samples in each format, suites, mistakes, reports, exercises and lessons, kept as golden files."""
+"""Golden files: documents of five samples in each format, and what else people see, such as reports and messages."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -21,7 +21,7 @@ from cnngrad.layer import make_layer
 from cnngrad.render.documents import document
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DW, DX, RESULTS, B, O
-from tests import claims
+from tests import claims, commands
 
 FOLDER = Path(__file__).with_name("golden")
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -306,6 +306,8 @@ GATHERED = {
     "words": (TOLD, words),
     "layers": (LAYERS, read),
     "plans": (("float64", "float32"), plans),
+    "commands": (commands.COMMANDS, commands.output),
+    "refused": (commands.REFUSED, commands.refused),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 import cnngrad
 from cnngrad.__main__ import run as begun
 from cnngrad.cli.main import main
+from tests import commands, golden
 
 NOTES = "samples/notes.json"
 
@@ -30,6 +31,11 @@ def run(capsys):
         return code, out, err
 
     return run
+
+
+@pytest.mark.parametrize("command", commands.COMMANDS)
+def test_a_command_says_and_writes_what_people_have_seen(command):
+    assert commands.output(command) == golden.kept("commands", command)
 
 
 def test_version_names_the_package(run):

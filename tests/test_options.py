@@ -11,6 +11,7 @@ import cnngrad
 from cnngrad.cli.main import app, main
 from cnngrad.cli.options import RULES
 from cnngrad.settings import OPTIONS
+from tests import commands, golden
 
 NOTES, WRONG = "samples/notes.json", ("samples/wrong/problem.json", "--dx", "samples/wrong/dEdX.json")
 VALUES = {
@@ -51,6 +52,11 @@ def test_every_option_is_in_the_table_or_may_stand_anywhere(command):
     ruled = {flag for rules in RULES[command] for options, *_ in rules for flag in options.split()}
     assert ruled <= flags_of(command)
     assert flags_of(command) - ruled <= ANYWHERE
+
+
+@pytest.mark.parametrize("command", commands.REFUSED)
+def test_what_is_refused_beside_what_is_as_people_have_seen(command):
+    assert commands.refused(command) == golden.kept("refused", command)
 
 
 def test_forty_characters_of_an_unknown_word_are_shown(capsys):
