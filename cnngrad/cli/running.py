@@ -60,7 +60,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
         findings = replace(findings, command=_command(options, findings))
     if keep is not None:
         _keep(keep, findings)
-    return present(session, options, replace(findings, explained=options.explain))
+    return _shown(session, options, replace(findings, explained=options.explain), keep)
 
 
 def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
@@ -93,7 +93,15 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))
         found = _in_background(session, stack, lambda: dict(every()))
-    return present(session, options, Submissions(found))
+    return _shown(session, options, Submissions(found), kept)
+
+
+def _shown(session: Session, options: Check, found: Findings | Submissions, kept: Kept | None) -> ExitCode:
+    """Show what was found, and only then raise the error of what could not be kept."""
+    code = present(session, options, found)
+    if kept is not None and kept.error is not None:
+        raise kept.error
+    return code
 
 
 _T = TypeVar("_T")
@@ -295,7 +303,8 @@ def _keep(kept: Kept, findings: Findings) -> None:
     layers = [outcome.layer for outcome in findings.failing]
     if findings.smallest is not None and findings.smallest.name == SMALLEST:
         layers.append(findings.smallest)
-    names = {f"{layer.folder}.json": layer for layer in layers}
-    kept.add(names)
-    for name, layer in names.items():
-        write_results(str(kept.folder / name), layer.problem)
+    for layer in layers:
+        name = f"{layer.folder}.json"
+        with kept.keeping(name):
+            kept.add([name])
+            write_results(str(kept.folder / name), layer.problem)

@@ -5,8 +5,8 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
@@ -21,11 +21,17 @@ _MOST_BYTES, _LONGEST = 2**24, 255
 
 
 class Kept:
-    """A folder, and the files that cnngrad made in it, by their relative paths."""
+    """A folder, and the files that cnngrad made in it, by their relative paths.
+
+    Attributes:
+        folder: the folder.
+        error: why something could not be kept, the first reason; None if everything was.
+    """
 
     def __init__(self, folder: Path) -> None:
         """The folder, which need not exist yet, with the files that its mark lists."""
         self.folder = folder
+        self.error: CnngradError | None = None
         # The files that cnngrad has made, including the mark itself if the folder has one.
         self._made, self._lock = set[str](), Lock()
         mark = folder / MARK
@@ -91,16 +97,24 @@ class Kept:
             # Unlink rather than overwrite: a backup may hold a hard link to the old file.
             (self.folder / name).unlink(missing_ok=True)
 
+    @contextmanager
+    def keeping(self, name: str) -> Iterator[None]:
+        """While something is written under a name: an error is noted, since the run goes on without it."""
+        try:
+            with self._lock, writing(str(self.folder / name)):
+                yield
+        except CnngradError as error:
+            self.error = self.error or error
+
     def save(self, name: str, text: str) -> None:
         """Write a file."""
-        place = str(self.folder / name)
-        with self._lock, writing(place):
+        with self.keeping(name):
             self.add([name])
-            write_document(place, text)
+            write_document(str(self.folder / name), text)
 
     def put(self, name: str, source: Path) -> None:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
-        with self._lock, writing(str(self.folder / name)):
+        with self.keeping(name):
             old = {made for made in self._made if made.startswith(f"{name}/")}
             found = list[Path]()
             # In folders nested deeper than Python's stack, as a program may leave them, rglob raises RecursionError.
