@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, combinations, islice, permutations, product
+from itertools import chain, combinations, permutations, product
 from math import prod
 from typing import Any
 
@@ -473,7 +473,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     yield from _cut(recipe, padded - leftover - before)
     reached = padded - leftover - before - after
     if min(reached) > 0:
-        yield from islice(_cut(recipe, reached, coded=False), 1)
+        yield from _cut(recipe, reached, coded=False)
 
 
 @Mistake(
@@ -638,9 +638,8 @@ def result_rotated(recipe: Recipe) -> Changes:
 )
 def axes_swapped(recipe: Recipe) -> Changes:
     """The right gradient with its spatial axes in another order."""
-    for axes in permutations(recipe.spatial):
-        if axes != recipe.spatial:
-            yield recipe.at(recipe.result, "", transposed(0, 1, *axes), coded=recipe.layer.dims == 2)
+    for axes in [*permutations(recipe.spatial)][1:]:
+        yield recipe.at(recipe.result, "", transposed(0, 1, *axes), coded=recipe.layer.dims == 2)
 
 
 @Mistake(
@@ -784,7 +783,7 @@ Mistake(
 )(lambda recipe: _one_sample(recipe, -1))
 
 
-@Mistake(
+Mistake(
     "first-batch-only",
     RESULTS,
     "only the first sample is read",
@@ -795,15 +794,7 @@ Mistake(
     needs="batch",
     forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
     of_dx=("only the first sample is computed", "loop over all samples, and keep the dX of each"),
-)
-def first_sample(recipe: Recipe) -> Changes:
-    """Only the first sample counts."""
-    yield from _one_sample(recipe, 0)
-    # A pointer that does not advance with the sample.
-    kept = {DW: (X, DEDO), DB: (DEDO,)} if recipe.layer.batch > 1 else {}
-    for tensor in kept.get(recipe.result, ()):
-        first = taken(0, [0] * recipe.layer.batch)
-        yield recipe.at(tensor, f"{_name(tensor)} of the first sample is used for all of them", first)
+)(lambda recipe: _one_sample(recipe, 0))
 
 
 @Mistake(
@@ -1476,13 +1467,17 @@ def _borders(layer: Layer) -> Array:
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
     batch, result = recipe.layer.batch, recipe.result
-    if batch > 1 and result in (DW, DB):
+    if batch == 1:
+        return
+    if result in (DW, DB):
         yield recipe.at(DEDO, "", only(0, n), coded=True)
-    elif batch > 1:
+    else:
         yield recipe.at(result, "the others are 0", only(0, n))
-        words = f"{_name(DEDO if result is DX else X)} of this sample is used for all"
-        yield recipe.at(result, words, taken(0, [n] * batch))
         yield recipe.but(bare=True).at(result, "without its batch axis", taken(0, n))
+    # A pointer that does not advance with the sample.
+    for tensor in OPERANDS[result]:
+        if tensor is not W:
+            yield recipe.at(tensor, f"{_name(tensor)} of this sample is used for all", taken(0, [n] * batch))
 
 
 def _along(recipe: Recipe, axes: Array) -> str:

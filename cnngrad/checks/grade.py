@@ -145,8 +145,8 @@ class Grader:
         """What the report says if rounding alone explains the error; otherwise nothing."""
         form, sizes, tolerance = self.form, self.sizes, self.tolerance
         if not form.asked:
-            loose = tolerance.sums(sizes) + tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
-            if (self._error <= loose).all() and rms(loose) <= COARSE * rms(self.right):
+            more = tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
+            if self._within(form, more) and rms(more) <= COARSE * rms(self.right):
                 words = "is right, but with the rounding error of a plain float32 loop"
                 return _precise(True, words, "pairwise sums are more precise")
         if not form.is_rounded and self._seen.format not in HALVES:
