@@ -128,10 +128,8 @@ class Mistake:
     def words(self, result: Tensor, layer: Layer) -> tuple[str, str]:
         """What the mistake is, and how to fix it, in one result of a layer."""
         made = layer.role[result]
-        found = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
-        if layer.flip and made in self.flipped:
-            found = self.flipped[made]
-        says, fix = spelled(found, layer.conv, made)
+        usual = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
+        says, fix = spelled(self.flipped.get(made, usual) if layer.flip else usual, layer.conv, made)
         if self.only != "transposed":
             says, fix = told(layer, result, says), told(layer, result, fix)
         return says.replace("the gradient", "O") if layer.transposed and result is O else says, fix
@@ -345,12 +343,12 @@ def gap_wrong(recipe: Recipe) -> Changes:
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
     # Copies beyond the padded X meet no element of it.
-    every, padded = strides * recipe.layer.out, _borders(recipe.layer)[3]
-    strided = [axes for axes in some_axes(len(every)) if max(strides[axes]) > 1 and recipe.result is not O]
-    for axes, less in product(strided, (0, strides - 1)):
-        used, counts = np.where(axes, strides, 1), np.where(axes, every - less, recipe.layer.out)
-        places = map(np.arange, np.minimum(counts, padded))
-        copies = [taken(2 + axis, place // used[axis]) for axis, place in enumerate(places)]
+    most = _borders(recipe.layer)[3]
+    strided = [axes for axes in some_axes(len(most)) if max(strides[axes]) > 1 and recipe.result is not O]
+    for axes, less in product(strided, (0, 1)):
+        used = np.where(axes, strides, 1)
+        counts = np.minimum(used * recipe.layer.out - less * (used - 1), most)
+        copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
         along_one = _along(recipe, axes)
         detail = f"copies of its elements{along_one and f' {along_one}'} instead, as np.repeat makes"
         yield _on(recipe, axes, output=1).at(DEDO, detail, *copies)

@@ -121,11 +121,11 @@ class Loops:
 
     def lengths_slipped(self) -> Slips:
         """One length replaced by another in several steps or in one; if X includes its padding, only lengths of X."""
-        seen = {frozenset(self.steps.items())}
+        seen = [self.steps]
         for words, steps in self._other_steps():
-            if (same := frozenset(steps.items())) in seen:
+            if steps in seen:
                 continue
-            seen.add(same)
+            seen.append(steps)
             yield words, replace(self, steps=steps)
             if self.inside and self.result is DX:
                 yield words.replace("written", "written and cut out"), replace(self, steps=steps, reading=steps)
