@@ -52,6 +52,33 @@ _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (
 # Operands and results of which a part may be missing, in the order in which they are tried.
 _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
 _WHAT = {X: "input", W: "kernel", O: "output"}
+# Lines of a right pass, by the beginnings of wrong ones. stride, dilation, before and after (zeros) have a number for
+# each axis; i and u are positions of O and W, place is one of X, all from 0.
+_RIGHT = {
+    "return": "return result",
+    "return each": "return each.sum(axis=0)",
+    "return padded": "return padded[{x:,,*inside}]",
+    "return dedo": "return dedo.sum(axis={summed})",
+    "place": "place = stride * i + dilation * u - before",
+    "place = {": "place = {x:flat * W}",
+    "product": "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
+    "rotated": "rotated = w[{w:,,*::-1}]",
+    "moving": "moving = dedo",
+    "framed": "framed = np.pad(x, pads)",
+    'framed = np.pad(x, pads, "': "framed = np.pad(x, pads, mode)",
+    "used": "used = framed[{x:,,*reached}]",
+    "inside": "inside = [slice(p, p + n) for p, n in zip(before, size)]",
+    "padded": "padded = np.pad(covered, behind)",
+    "o =": "o = full[{x:,,*inside}]",
+    "w =": "w = memory.reshape(shape)",
+    "dx": "np.add.at(dx, np.ix_(*repeated), padded)",
+    "rows": "rows = dedo.swapaxes(0, 1).reshape(F, -1)",
+    "channel": "channel = f // per_group * channels + c",
+    "result =": "result = np.zeros_like(x)",
+    "result[": "result[{x:n,channel,*place}] += product",
+    "for c": "for c in range(channels):",
+    "for i": "for i in np.ndindex(*out):",
+}
 # Likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: list["Mistake"] = []
 Changes = Iterable[Recipe]
@@ -66,9 +93,8 @@ class Mistake:
         results: the results in which it can be made.
         says: what is wrong, as a sentence.
         fix: how to fix it, as a sentence.
-        code: a line of NumPy with the mistake, and the right line. stride, dilation, before and after (zeros) have a
-            number for each axis; i and u are positions of O and W, place is one of X, all from 0. Axes are written as
-            `spelled` takes them, here and in the sentences.
+        line: a line of NumPy with the mistake, in place of one of `_RIGHT`. Axes are written as `spelled` takes them,
+            here and in the sentences.
         short: a phrase for the list of mistakes that numbers hide; several mistakes may share one. A mistake without
             such a phrase is rare: it is tried only if no other mistake explains a result.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
@@ -85,7 +111,7 @@ class Mistake:
     results: tuple[Tensor, ...]
     says: str
     fix: str
-    code: tuple[str, str]
+    line: str
     short: str = ""
     needs: str = ""
     only: str = ""
@@ -104,6 +130,11 @@ class Mistake:
     def __lt__(self, other: "Mistake") -> bool:
         """Whether it is likelier than another one."""
         return PLACES[self.id] < PLACES[other.id]
+
+    @property
+    def code(self) -> tuple[str, str]:
+        """The line with the mistake, and the right line."""
+        return self.line, _RIGHT[max(filter(self.line.startswith, _RIGHT), key=len)]
 
     def changed(self, recipe: Recipe) -> Iterator[Recipe]:
         """The changed recipes, each once; none if the mistake can't be made in this one."""
@@ -163,7 +194,7 @@ negative = Mistake(
     RESULTS,
     "every element has the wrong sign",
     "look for an extra minus: dE/dO is not negated",
-    code=("return -result", "return result"),
+    line="return -result",
     short="a wrong sign",
     forward=("every element has the wrong sign", "look for an extra minus"),
 )(lambda recipe: [recipe.but(factor=-recipe.factor, coded=True)])
@@ -174,7 +205,7 @@ zero = Mistake(
     RESULTS,
     "every element is 0",
     "the array is created but never filled: add the products to it",
-    code=("return np.zeros_like(result)", "return result"),
+    line="return np.zeros_like(result)",
     short="an array that is never filled",
 )(lambda recipe: [recipe.but(factor=0, coded=True)])
 
@@ -184,7 +215,7 @@ scaled = Mistake(
     RESULTS,
     "every element is multiplied by the same factor",
     "remove the factor: the gradient is a plain sum over samples and positions",
-    code=("return result / N", "return result"),
+    line="return result / N",
     short="a factor",
     forward=(
         "every element is multiplied by the same factor",
@@ -207,7 +238,7 @@ scaled = Mistake(
     (O, DX),
     "W is not rotated by 180° in the full convolution",
     "rotate W before it slides over dE/dO: w[{w:,,*::-1}]",
-    code=("rotated = w", "rotated = w[{w:,,*::-1}]"),
+    line="rotated = w",
     short="a filter that is not rotated",
     joins=True,
     forward=(
@@ -227,7 +258,7 @@ def not_rotated(recipe: Recipe) -> Changes:
     (O, DX),
     "W is flipped along some axes only",
     "flip W along every spatial axis: w[{w:,,*::-1}]",
-    code=("rotated = w[{w:,,,::-1}]", "rotated = w[{w:,,*::-1}]"),
+    line="rotated = w[{w:,,,::-1}]",
     short="a filter that is flipped along one axis",
     forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
     flipped={
@@ -247,7 +278,7 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
     (O, DX),
     "W is transposed or turned by 90° instead of rotated by 180°",
     "rotate W by 180°: w[{w:,,*::-1}]",
-    code=("rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})", "rotated = w[{w:,,*::-1}]"),
+    line="rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})",
     short="a transposed filter",
     forward=(
         "W is transposed or turned by 90°",
@@ -283,7 +314,7 @@ Mistake(
     ARRAYS,
     "the stride is not used",
     "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
-    code=("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    line="place = i + dilation * u - before",
     short="a wrong stride",
     joins=True,
     forward=(
@@ -298,7 +329,7 @@ Mistake(
     ARRAYS,
     "a stride is used on the wrong axis",
     "the first stride belongs to the {first}, the next to the {others}",
-    code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    line="place = stride[::-1] * i + dilation * u - before",
     short="strides of swapped axes",
 )
 def stride_axes_swapped(recipe: Recipe) -> Changes:
@@ -313,7 +344,7 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "stride and dilation are swapped",
     "as a filter over X, dE/dO has the layer's stride as its dilation, and the layer's dilation as its stride",
-    code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
+    line="place = dilation * i + stride * u - before",
     short="stride and dilation swapped",
     forward=(
         "stride and dilation are swapped",
@@ -331,7 +362,7 @@ def stride_dilation_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "the wrong number of zeros is put between the elements of dE/dO",
     "put stride-1 zeros between neighbouring elements",
-    code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    line="place = (stride + 1) * i + dilation * u - before",
     short="a wrong stride",
     forward=("the stride is off by one", "window i begins at stride*i - padding"),
 )
@@ -359,7 +390,7 @@ Mistake(
     ARRAYS,
     "the dilation is not used",
     "filter element u lies dilation*u positions after the beginning of the window",
-    code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
+    line="place = stride * i + u - before",
     short="a wrong dilation",
     joins=True,
 )(lambda recipe: _followed(recipe, coded=True, filter=1))
@@ -370,7 +401,7 @@ Mistake(
     ARRAYS,
     "a wrong dilation is used",
     "dilation d puts d-1 zeros between the filter's elements, and dilation 1 none",
-    code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
+    line="place = stride * i + (dilation + 1) * u - before",
     short="a wrong dilation",
 )
 def dilation_off_by_one(recipe: Recipe) -> Changes:
@@ -385,7 +416,7 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
     ARRAYS,
     "the gradient is computed as if there were no padding",
     "dX: cut `before` positions from the front of the padded result; dW: use X with its padding",
-    code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
+    line="place = stride * i + dilation * u",
     short="a wrong padding",
     joins=True,
     forward=(
@@ -406,7 +437,7 @@ def padding_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding in front is wrong",
     "the padded result begins `before` positions in front of X",
-    code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
+    line="place = stride * i + dilation * u - after",
     short="a wrong padding",
     forward=(
         "the padding in front is wrong",
@@ -429,7 +460,7 @@ def wrong_side(recipe: Recipe) -> Changes:
     (DX,),
     "dX still has the padding around it",
     "crop it: dx[{x:,,*inside}] with inside = [slice(p, p + n) for p, n in zip(before, size)]",
-    code=("return padded", "return padded[{x:,,*inside}]"),
+    line="return padded",
     short="a wrong padding",
 )
 def not_cropped(recipe: Recipe) -> Changes:
@@ -446,7 +477,7 @@ def not_cropped(recipe: Recipe) -> Changes:
     (DX,),
     "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
     "crop with dx[p:p + n] for n positions, which is right for p = 0 too",
-    code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
+    line="inside = [slice(p, -p) for p in before]",
     short="a crop with p = 0",
 )
 def empty_crop(recipe: Recipe) -> Changes:
@@ -461,7 +492,7 @@ def empty_crop(recipe: Recipe) -> Changes:
     (DX,),
     "the rows that the stride leaves over are missing",
     "create dX in X's shape: the last rows, which no window reaches, are 0",
-    code=("padded = covered", "padded = np.pad(covered, behind)"),
+    line="padded = covered",
     short="rows left over by the stride",
     only="plain",
 )
@@ -479,7 +510,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     (DX,),
     "the rows that the stride leaves over stand at the wrong end",
     "the zeros belong behind the last window, not in front of the first",
-    code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
+    line="padded = np.pad(covered, in_front)",
     short="rows left over by the stride",
     only="plain",
 )
@@ -495,7 +526,7 @@ Mistake(
     (DX,),
     "the output padding holds zeros",
     "compute O with its output padding: these rows hold sums of x·w where an x reaches them",
-    code=("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
+    line="o = np.pad(full[{x:,,*fewer}], behind)",
     short="an output padding of zeros",
     only="transposed",
 )(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1], only))
@@ -506,10 +537,7 @@ Mistake(
     (O, DW, DX),
     "dE/dO is read as if the output padding were in front of O",
     "read it from its first position on: the output padding is behind",
-    code=(
-        "inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
-        "inside = [slice(p, p + n) for p, n in zip(before, size)]",
-    ),
+    line="inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
     short="an output padding at the wrong side",
     of_dx=(
         "the output padding is added in front of O",
@@ -532,7 +560,7 @@ Mistake(
     (DX,),
     "O is as small as without output padding",
     "compute O with its output padding: it adds rows and columns behind",
-    code=("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
+    line="o = full[{x:,,*fewer}]",
     short="an output padding that is ignored",
     only="transposed",
 )(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1]))
@@ -543,7 +571,7 @@ Mistake(
     (DW,),
     "positions that the stride leaves over take part in dW",
     "crop X to where the last window ends, then convolve it with dE/dO",
-    code=("used = framed", "used = framed[{x:,,*reached}]"),
+    line="used = framed",
     short="rows left over by the stride",
 )
 def leftover_counted(recipe: Recipe) -> Changes:
@@ -560,10 +588,7 @@ def leftover_counted(recipe: Recipe) -> Changes:
     RESULTS,
     "another array is used in place of dE/dO or W, or returned as the result",
     "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: check the order of the arguments",
-    code=(
-        "product = o[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
-        "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
-    ),
+    line="product = o[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
     short="a wrong operand",
     forward=("another array is returned in place of O", "check the order of the arguments, and what is returned"),
 )
@@ -582,7 +607,7 @@ def wrong_operand(recipe: Recipe) -> Changes:
     ARRAYS,
     "an operand of the convolution is rotated",
     "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
-    code=("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
+    line="moving = dedo[{o:,,*::-1}]",
     short="a rotated operand",
     forward=(
         "W is rotated by 180°",
@@ -610,7 +635,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "the result is rotated",
     "return it as it is: nothing is flipped at the end",
-    code=("return result[{result:,,*::-1}]", "return result"),
+    line="return result[{result:,,*::-1}]",
     short="a rotated result",
     flipped={
         DW: (
@@ -631,7 +656,7 @@ def result_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "{swapped} are swapped",
     "{first} come first, then {others}: look for a transpose, or (w, h) instead of (h, w)",
-    code=("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
+    line="return result.swapaxes({result.spatial[0]}, {result.spatial[1]})",
     short="rows and columns swapped",
 )
 def axes_swapped(recipe: Recipe) -> Changes:
@@ -645,7 +670,7 @@ def axes_swapped(recipe: Recipe) -> Changes:
     RESULTS,
     "filters and channels of different groups are mixed",
     "filter f belongs to group f // (F/g), which reads C/g channels, the first of them group*(C/g)",
-    code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
+    line="channel = f % groups * channels + c",
     short="mixed groups",
     needs="groups",
 )
@@ -684,7 +709,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
     RESULTS,
     "channels or filters are in another order",
     "keep channels and filters in the order that X, W and dE/dO have",
-    code=("return result[{result:,::-1}]", "return result"),
+    line="return result[{result:,::-1}]",
     short="filters or channels in another order",
     needs="channels",
 )
@@ -722,7 +747,7 @@ Mistake(
     ARRAYS,
     "the padding is not zeros",
     "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
-    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
+    line='framed = np.pad(x, pads, mode="edge")',
     short="a padding that is not zeros",
     only="zeros",
 )(lambda recipe: _other_borders(recipe))
@@ -733,7 +758,7 @@ Mistake(
     ARRAYS,
     "the padding holds something else than padding_mode says",
     "fill it as the mode says: np.pad(x, pads, mode), where replicate is NumPy's edge, and circular its wrap",
-    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
+    line='framed = np.pad(x, pads, "edge")',
     short="a padding that is filled in another way",
     only="filled",
     of_dx=(
@@ -756,7 +781,7 @@ def _other_borders(recipe: Recipe) -> Changes:
     (DX,),
     "the gradients of the padding are dropped",
     "add the gradient of each position of the padding to the element of X that stands there, and crop then",
-    code=("dx = padded[{x:,,*inside}]", "np.add.at(dx, np.ix_(*repeated), padded)"),
+    line="dx = padded[{x:,,*inside}]",
     short="gradients of the padding that are dropped",
     only="filled",
     joins=True,
@@ -772,7 +797,7 @@ Mistake(
     RESULTS,
     "only the last sample counts",
     "add up over the batch: += in the loop over samples",
-    code=("return each[-1]", "return each.sum(axis=0)"),
+    line="return each[-1]",
     short="only a part of the batch",
     joins=True,
     needs="batch",
@@ -786,7 +811,7 @@ Mistake(
     RESULTS,
     "only the first sample is read",
     "add up over the whole batch, not x[0] alone",
-    code=("return each[0]", "return each.sum(axis=0)"),
+    line="return each[0]",
     short="only a part of the batch",
     joins=True,
     needs="batch",
@@ -800,7 +825,7 @@ Mistake(
     RESULTS,
     "values are overwritten instead of added up (= instead of +=)",
     "begin with zeros and use += for every window",
-    code=("result[{x:n,channel,*place}] = product", "result[{x:n,channel,*place}] += product"),
+    line="result[{x:n,channel,*place}] = product",
     short="= instead of +=",
     forward=(
         "values are overwritten instead of added up (= instead of +=)",
@@ -840,7 +865,7 @@ def overwritten(recipe: Recipe) -> Changes:
     (DW, DB),
     "the samples are not added up",
     "sum over the batch axis: all samples share W and b",
-    code=("return each", "return each.sum(axis=0)"),
+    line="return each",
     short="a batch that is not added up",
     needs="batch",
 )
@@ -855,7 +880,7 @@ def not_summed(recipe: Recipe) -> Changes:
     RESULTS,
     "a part is left out",
     "check where the loop begins and ends, perhaps at the length of another axis, and the sizes of the arrays",
-    code=("for c in range(channels - 1):", "for c in range(channels):"),
+    line="for c in range(channels - 1):",
     short="a missing part",
 )
 def incomplete(recipe: Recipe) -> Changes:
@@ -888,7 +913,7 @@ def incomplete(recipe: Recipe) -> Changes:
     ARRAYS,
     "every element is shifted",
     "count positions from the first element of X, behind its padding",
-    code=("return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]", "return result"),
+    line="return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]",
     short="a shift by whole positions",
 )
 def shifted(recipe: Recipe) -> Changes:
@@ -906,7 +931,7 @@ def shifted(recipe: Recipe) -> Changes:
     ARRAYS,
     "the numbers are right, but in another order or shape",
     "bring the axes into the layout of the array that the gradient belongs to",
-    code=("return result.transpose(0, 2, 3, 1)", "return result"),
+    line="return result.transpose(0, 2, 3, 1)",
     short="another order of axes",
 )
 def other_layout(recipe: Recipe) -> Changes:
@@ -936,7 +961,7 @@ def other_layout(recipe: Recipe) -> Changes:
     ARRAYS,
     "an operand is read in another order than it is stored in",
     "check how the array was saved, and transpose it before it is used",
-    code=("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
+    line="w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)",
     short="an operand read in another order",
     needs="channels",
 )
@@ -954,7 +979,7 @@ def operand_layout(recipe: Recipe) -> Changes:
     (DB,),
     "dE/dO is summed over the wrong axes",
     "sum over the batch and all spatial axes: dedo.sum(axis={summed})",
-    code=("return dedo.sum(axis={fewer})", "return dedo.sum(axis={summed})"),
+    line="return dedo.sum(axis={fewer})",
     short="sums over the wrong axes",
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:
@@ -978,7 +1003,7 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     ARRAYS,
     "a length is wrong in the flat index of an array",
     "the index is {x:flat·} in X, {w:flat·} in W and {o:flat·} in dE/dO",
-    code=("place = {x:flat * OW}", "place = {x:flat * W}"),
+    line="place = {x:flat * OW}",
 )
 def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
@@ -995,7 +1020,7 @@ Mistake(
     "an index is left out",
     "use every index of each array: dedo[{o:n,f,*i}], w[{w:f,c,*u}], x[{x:n,c,*place}] with place = stride*i + "
     "dilation*u - padding",
-    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+    line="product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]",
 )(lambda recipe: _slipped(recipe, partial(Loops.indices_slipped, left_out=True), "W is read at 0·c, "))
 
 
@@ -1005,7 +1030,7 @@ Mistake(
     "an index is used in place of another",
     "use each index at its place: dedo[{o:n,f,*i}], w[{w:f,c,*u}], x[{x:n,c,*place}] with place = stride*i + "
     "dilation*u - padding",
-    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+    line="product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]",
 )(lambda recipe: _slipped(recipe, partial(Loops.indices_slipped, left_out=False), "W is read at f, not c"))
 
 
@@ -1014,7 +1039,7 @@ Mistake(
     ARRAYS,
     "a loop begins or ends at the wrong place",
     "loops run from 0 to below the length of their own axis, and only positions from 0 to below H count",
-    code=("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
+    line="for i in np.ndindex(out[0] - 2, *out[1:]):",
 )(lambda recipe: _slipped(recipe, Loops.bounds_slipped, r"the loop over the rows of O .*\(two too few\)"))
 
 
@@ -1023,7 +1048,7 @@ Mistake(
     RESULTS,
     "an array is read in another order than it lies in memory",
     "transpose it before it is reshaped, or compute the index in the order in which it lies",
-    code=("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
+    line="w = memory.reshape(shape[::-1]).T",
 )
 def memory_order(recipe: Recipe) -> Changes:
     """An operand lies in one order of axes and is read in another, such as Fortran's."""
@@ -1039,7 +1064,7 @@ def memory_order(recipe: Recipe) -> Changes:
     ARRAYS,
     "the rows and columns of im2col's matrices are in different orders",
     "transpose before you reshape, so that the axes in both matrices come in the same order",
-    code=("rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)", "rows = dedo.swapaxes(0, 1).reshape(F, -1)"),
+    line="rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)",
 )
 def im2col_order(recipe: Recipe) -> Changes:
     """An array lies as one matrix, such as (i·j, n), and is read as another, such as (n, i·j)."""
@@ -1054,7 +1079,7 @@ def im2col_order(recipe: Recipe) -> Changes:
     ARRAYS,
     "the filters of the groups are read in another order",
     "filter m of group c is filter c·M + m of W and O, not m·C + c",
-    code=("w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)", "w = memory.reshape(shape)"),
+    line="w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)",
     needs="groups",
 )
 def multiplier_order(recipe: Recipe) -> Changes:
@@ -1073,7 +1098,7 @@ def multiplier_order(recipe: Recipe) -> Changes:
     RESULTS,
     "something is added to the gradient",
     "begin with zeros: what was in the array before is not part of the gradient",
-    code=("result = x.copy()", "result = np.zeros_like(x)"),
+    line="result = x.copy()",
     forward=("something is added to O", "begin with zeros: what was in the array before is not part of O"),
 )
 def old_contents(recipe: Recipe) -> Changes:
@@ -1091,7 +1116,7 @@ def old_contents(recipe: Recipe) -> Changes:
     RESULTS,
     "sums go on from those of other elements",
     "set a sum to 0 before its loops begin, and a buffer before each sample, filter and row that it is used for",
-    code=("return result.cumsum(axis={result.spatial[0]})", "return result"),
+    line="return result.cumsum(axis={result.spatial[0]})",
 )
 def not_reset(recipe: Recipe) -> Changes:
     """A sum, or a buffer for a part of the result, still holds what was added to it for the elements before."""
@@ -1110,7 +1135,7 @@ def not_reset(recipe: Recipe) -> Changes:
     ARRAYS,
     "several rows are one and the same list",
     "make each row anew: [[0] * n] * m in Python, and fill in JavaScript, repeat a single row",
-    code=("return 0 * result + result.sum({result.spatial[0]}, keepdims=True)", "return result"),
+    line="return 0 * result + result.sum({result.spatial[0]}, keepdims=True)",
 )
 def rows_shared(recipe: Recipe) -> Changes:
     """All rows along some axes are the same list, so that each holds the sum of all, or what was written last."""
@@ -1128,7 +1153,7 @@ def rows_shared(recipe: Recipe) -> Changes:
     (DW, DX),
     "a multiple of the array itself is added to its gradient",
     "leave weight decay to the update: dE/dW is the gradient of E alone",
-    code=("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
+    line="return each.sum(axis=0) + 0.01 * w",
     of_dx=(
         "a multiple of the array itself is added to its gradient",
         "begin with zeros: dE/dX is the gradient of E alone",
@@ -1155,7 +1180,7 @@ def added(recipe: Recipe, number: float, tensor: Tensor | None = None, coded: bo
     ARRAYS,
     "the padding is wrong",
     "window i begins at stride*i - padding, with the padding in front",
-    code=("place = stride * i + dilation * u - before - 2", "place = stride * i + dilation * u - before"),
+    line="place = stride * i + dilation * u - before - 2",
 )
 def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
@@ -1173,7 +1198,7 @@ def padding_wrong(recipe: Recipe) -> Changes:
     (DW, DX, DB),
     "the derivative of an activation is part of the gradient",
     "dE/dO is the gradient of this layer's own output: multiply by the activation's derivative before this layer",
-    code=("moving = dedo * (o > 0)", "moving = dedo"),
+    line="moving = dedo * (o > 0)",
     only="plain",
 )
 def activation_applied(recipe: Recipe) -> Changes:
@@ -1204,7 +1229,7 @@ def _leaky(low: float, array: Array) -> Array:
     RESULTS,
     "numbers are rounded before they are added up",
     "add up the products of the numbers as they are, and round the sum",
-    code=("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
+    line="result[{x:n,channel,*place}] += product >> 2 << 2",
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """An operand is rounded to few bits or to integers, or each product to a multiple of a power of two or ten."""
@@ -1230,7 +1255,7 @@ Mistake(
     RESULTS,
     "sums overflow: they wrap around",
     "use a wider type for the sums",
-    code=("return result.astype(np.int8)", "return result"),
+    line="return result.astype(np.int8)",
 )(lambda recipe: _stored(recipe, lambda array, least, most: (array - least) % (most - least + 1) + least))
 
 
@@ -1239,7 +1264,7 @@ Mistake(
     RESULTS,
     "sums are limited to the range of a type",
     "use a wider type for the sums",
-    code=("return result.clip(-128, 127)", "return result"),
+    line="return result.clip(-128, 127)",
 )(
     lambda recipe: chain(
         _stored(recipe, np.clip),
@@ -1255,7 +1280,7 @@ Mistake(
     "the padding is right on some sides only",
     "treat the padding in front and behind alike, along every axis, as far from X's edge as padding_mode says; "
     "in Python test place >= 0 as well, since x[-1] is the last element",
-    code=('framed = np.pad(np.pad(x, in_front, "edge"), behind)', "framed = np.pad(x, pads)"),
+    line='framed = np.pad(np.pad(x, in_front, "edge"), behind)',
 )
 def border_side(recipe: Recipe) -> Changes:
     """The padding is filled in another way in front or behind, along all axes or one, or on both sides of one axis."""
@@ -1271,7 +1296,7 @@ def border_side(recipe: Recipe) -> Changes:
     (DX,),
     "of several positions that stand for one element of X only the last counts",
     "np.add.at(dx, index, padded) adds up what dx[index] += padded overwrites if an index occurs twice",
-    code=("dx[np.ix_(*repeated)] += padded", "np.add.at(dx, np.ix_(*repeated), padded)"),
+    line="dx[np.ix_(*repeated)] += padded",
     only="filled",
 )
 def index_repeated(recipe: Recipe) -> Changes:
@@ -1288,7 +1313,7 @@ def index_repeated(recipe: Recipe) -> Changes:
     ARRAYS,
     "what leaves an array at one end comes back at the other",
     "shift by slices, not by np.roll; make FFTs as long as X with its padding, and for dW conjugate that of dE/dO",
-    code=("return np.roll(result, 1, axis={result.spatial[0]})", "return result"),
+    line="return np.roll(result, 1, axis={result.spatial[0]})",
 )
 def wraps_around(recipe: Recipe) -> Changes:
     """An operand or the result is rolled, or positions count modulo a length, some of them backwards."""
