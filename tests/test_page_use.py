@@ -379,6 +379,23 @@ def test_a_window_lies_on_the_cell_of_a_grid_that_is_narrower_than_its_caption(b
     assert edges == sorted(edges)
 
 
+@pytest.mark.parametrize("size", [4, 23], ids=["few", "many"])
+def test_a_number_of_another_sample_fits_its_cell(browser, tmp_path, size):
+    x = np.ones((2, 1, size, size), int)
+    x[1] = -12345
+    layer = {"X": x.tolist(), "W": [[[[1]]]], "dEdO": x.tolist()}
+    (tmp_path / "samples.json").write_text(json.dumps(layer))
+    browser.get("about:blank")
+    browser.get(written(tmp_path, tmp_path / "samples.json") + "#dx-x[2,1]" + ("11" if size < 10 else "1,1"))
+    cells = browser.execute_script("""
+      return [...document.querySelectorAll("#grid-dx-result td:not(.corner)")].map((cell) => {
+        const [inner, outer] = [cell.firstChild, cell].map((each) => each.getBoundingClientRect());
+        return [cell.textContent, inner.left >= outer.left && inner.right <= outer.right];
+      });
+    """)
+    assert set(map(tuple, cells)) == {("-12345", True)}
+
+
 def test_four_small_grids_of_an_equation_are_not_cut(browser, tmp_path):
     x, w, dedo = [[[-20] * 7] * 7], [[[[-20] * 3] * 3]] * 2, [[[20] * 5] * 5] * 2
     (tmp_path / "four.json").write_text(json.dumps({"X": x, "W": w, "b": [1, 2], "dEdO": dedo}))

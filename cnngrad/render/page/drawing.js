@@ -24,14 +24,15 @@ function windowsOf(equation, isOwn) {
   return { kind, marks: new Map(all[0]?.map(({ cell, text }) => [cell, text])), frames };
 }
 
-// Cells that need not change are left as they are.
+// Cells that need not change are left as they are; a text that is longer than others is smaller.
 function paint(cell, { text, mark, kind, ...look }) {
-  const whole = JSON.stringify([text, mark, kind, look]);
+  const style = `font-size: ${Math.min(1, cell.grid.length / text.length)}em`;
+  const whole = JSON.stringify([text, style, mark, kind, look]);
   if (cell.painted === whole) return;
   if (mark) look.ariaLabel += `, times ${mark}`;
   Object.assign(cell, look, { painted: whole });
   const marks = mark ? [made(`span.mark.${kind}`, {}, `×${mark}`)] : [];
-  cell.replaceChildren(made("span.number", {}, text), ...marks);
+  cell.replaceChildren(made("span.number", { style }, text), ...marks);
 }
 
 function lookOf({ grid, places, element, zero }, { factors, readers }, isOwn, most) {
@@ -60,13 +61,13 @@ function lookOf({ grid, places, element, zero }, { factors, readers }, isOwn, mo
 export function draw() {
   const all = lit();
   for (const equation of page.equations) {
-    const { grids, lower, walks, result, panel } = equation, { caption, title } = grids.at(-1);
+    const { grids, lower, walks, panel } = equation;
     const isOwn = all.factors.size > 0 && walks === state.chosen.tensor;
     const { kind, marks, frames } = windowsOf(equation, isOwn);
-    if (walks !== result) caption.textContent = title + (isOwn ? " so far" : "");
     for (const old of panel.querySelectorAll(".window")) old.remove();
     lower.box.append(...frames);
     for (const grid of grids) {
+      grid.caption.textContent = grid.name + (isOwn && grid.isGrowing ? " so far" : "");
       const cells = cellsOf(grid), elements = cells.map(({ element }) => element).filter(Boolean);
       const numbers = isNumeric ? elements.map(page.numbers.value) : [];
       // Not 0, by which shares are divided.

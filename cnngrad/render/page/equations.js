@@ -38,7 +38,7 @@ export function equationsOf(layer, gradients, scattering) {
   const equation = (result, grids, starts, more) => ({
     result, grids, starts, walks: result, lower: grids[0], steps: along("dilation"), ...more,
   });
-  const lower = whole("onto", full, "wide");
+  const lower = { ...whole("onto", full, "wide"), isGrowing: true };
   const all = [
     equation(plain,
       [padded(), filter("∗", "w", flip), ...bias(plain), whole("=", plain, "windows")],

@@ -42,7 +42,7 @@ export function tableOf(axis) {
   return { ...axis, span, out, wide, windows, border, meets, places, reasons };
 }
 
-// The factors of each result's products, which are in the order of the first factor's elements.
+// The factors of each result's products, which are in the order of these elements.
 const OPERANDS = { o: ["w", "x"], dw: ["do", "x"], dx: ["do", "w"] };
 
 export function layerOf(spec) {
@@ -79,14 +79,9 @@ export function layerOf(spec) {
   const element = (tensor, index) =>
     all(tensor)[shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0)];
 
-  // What meets at each position of an array's axes, if anything does, in the order of its products.
-  const met = {};
-  for (const [result, operands] of Object.entries(OPERANDS)) {
-    const [role, first, then] = [result, ...operands].map((tensor) => roles[arrayOf(tensor)]);
-    const inOrder = (a, b) => a[first] - b[first] || a[then] - b[then];
-    met[role] = tables.map(({ meets }) =>
-      Object.groupBy(meets.toSorted(inOrder), (each) => each[role]));
-  }
+  // What meets at each position of an array's axes, if anything does.
+  const metAt = (role) => tables.map(({ meets }) => Object.groupBy(meets, (each) => each[role]));
+  const met = Object.fromEntries(["windows", "w", "wide"].map((role) => [role, metAt(role)]));
 
   // Sample n, filter f and channel c of the group stand for a sample and channel of each array.
   const leadOf = (array, { n, f, c }) => ({
@@ -116,7 +111,8 @@ export function layerOf(spec) {
   function terms(result) {
     const { tensor, index } = result;
     if (tensor === "db") return ofFilter("do", index[0]).map((each) => [each]);
-    const products = OPERANDS[tensor] ? meeting(result, OPERANDS[tensor]) : [];
+    const products = (OPERANDS[tensor] ? meeting(result, OPERANDS[tensor]) : [])
+      .toSorted(([a, first], [b, other]) => a.flat - b.flat || first.flat - other.flat);
     return spec.bias && tensor === "o" ? [...products, [element("b", [index[1]])]] : products;
   }
 

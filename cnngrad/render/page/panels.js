@@ -1,22 +1,23 @@
 // Chooses the cells' sizes in pixels, by the numbers and the window, never by what is chosen.
 
 // Tells the style the longest texts of an equation's grids, with decimals of so many characters.
-function measure(equation, most, hasUnits) {
-  const { grids, lower, walks, result, starts } = equation, { value } = page.numbers;
-  const lengths = grids.map((grid) => {
-    const elements = cellsOf(grid).map(({ element }) => element);
-    const unit = hasUnits ? unitOf(elements.filter(Boolean).map(value)) : 1;
-    Object.assign(grid, { most, unit });
-    grid.caption.textContent = grid.title + (unit === 1 ? "" : ` (unit ${shown(unit)})`);
-    return Math.max(2, ...elements.map((element) => textOf(grid, element).length));
-  });
-  grids.forEach((grid, k) => {
-    const isLower = grid === lower, marks = starts && isLower ? lengths[1] + 1 : 0;
+function measure({ grids, lower, starts }, most, hasUnits) {
+  for (const grid of grids) {
+    // Those of all samples and channels, if these are few.
+    const all = page.layer.all(grid.tensor);
+    const elements = all.length < 500 ? all : cellsOf(grid).flatMap(({ element }) => element ?? []);
+    const unit = hasUnits ? unitOf(elements.map(page.numbers.value)) : 1;
+    const name = grid.title + (unit === 1 ? "" : ` (unit ${shown(unit)})`);
+    Object.assign(grid, { most, unit, name });
+    grid.length = Math.max(2, ...elements.map((each) => textOf(grid, each).length));
     // What has arrived so far may be longer than the sum.
-    const text = lengths[k] + (walks !== result && isLower ? 1 : 0);
-    grid.box.style = `--columns: ${grid.size[1]}; --text: ${text}; --marks: ${marks}; `
-      + `--title: ${grid.caption.textContent.length}`;
-  });
+    if (grid.isGrowing) grid.length += 1;
+  }
+  for (const { box, size, name, length } of grids) {
+    const marks = starts && box === lower.box ? grids[1].length + 1 : 0;
+    box.style = `--columns: ${size[1]}; --text: ${length}; --marks: ${marks}; `
+      + `--title: ${name.length}`;
+  }
 }
 
 // Gives a panel the first height in which its numbers fit, as large as possible; tells if they do.

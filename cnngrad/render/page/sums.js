@@ -19,13 +19,10 @@ const multiplied = (factors) => factors.map((each) =>
 function stampLines(element, full) {
   const all = stamps(element, full), { sumOf } = page.numbers;
   const parts = all.slice(0, 26).map(([w, onto], k) => {
-    let step = "";
-    if (isNumeric && state.asked !== full) {
-      // An x that stands in the padding too may be stamped again.
-      const again = all.slice(k + 1).filter(([, other]) => other === onto);
-      const after = arrived(onto) - sumOf(again.map(([other]) => [element, other]));
-      step = `: ${shown(after - sumOf([[element, w]]))} → ${shown(after)}`;
-    }
+    // An x that stands in the padding too may be stamped again.
+    const more = all.slice(k).filter((each) => each[1] === onto).map(([each]) => [element, each]);
+    const [before, after] = [more, more.slice(1)].map((rest) => arrived(onto) - sumOf(rest));
+    const step = isNumeric && state.asked !== full ? `: ${shown(before)} → ${shown(after)}` : "";
     return shaded(k, link(onto), ` += ${multiplied([element, w])}${step}`);
   });
   return [[...valued(element), " stamps W:"], joined(parts, ", ", 25)];
@@ -49,7 +46,8 @@ function sumLines(element, isFolded) {
   const line = sumOfParts(terms.map((factors, k) => shaded(k, ...joined(factors.map(link), "·"))));
   if (!terms.length) return [[...line, told(0)]];
   if (isLong) {
-    const words = isFolded ? `${terms.length} products: show` : "show fewer";
+    const kind = terms.at(-1).length > 1 ? "products" : "terms";
+    const words = isFolded ? `${terms.length} ${kind}: show` : "show fewer";
     const onclick = () => page.set({ unfolded: isFolded });
     line.push(" ", made("button.fold", { onclick, ariaExpanded: !isFolded }, words));
   }
