@@ -3,6 +3,7 @@
 import json
 import xml.etree.ElementTree as ET
 from itertools import islice, product
+from operator import eq, ge, le
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from cnngrad.compute.plan import make_plan
 from cnngrad.exercises import exercises
 from cnngrad.exercises.questions import KINDS
 from cnngrad.layer import make_layer
+from cnngrad.programs.conditions import _COUNTS, _PREDICATES, _SIZES, separating, shared
 from cnngrad.render.documents import document
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DW, DX, RESULTS, B, O
@@ -119,6 +121,9 @@ LESSONS = {
     "no numbers, large": ("64x64", "5x5", {"dedo": "30x30", "stride": 2, "elements": ["x33,9"]}),
     "zeros": ((3, 3), (2, 2), {"zeros": True}),
     "one result": ((4, 6), (2, 2), {"stride": 3, "only": "dX"}),
+    "six rows left over": ((8,), (1,), {"stride": 6, "sections": ["output", "dx"]}),
+    "seven rows left over": ((10, 3), (1, 1), {"stride": (3, 2), "sections": ["output", "dx"]}),
+    "rows beyond and between": ((14, 3), (2, 3), {"stride": (5, 1), "limit": 5, "sections": ["dx", "dx-conv"]}),
     "transposed, one axis": ((4,), (3,), {"transposed": True, "stride": 2, "padding": 1, "output_padding": 1}),
 }
 
@@ -130,6 +135,37 @@ def lesson(name):
         return str(cnngrad.derive(x, w, **options))
     layer = claims.problem(x, w, options.get("b"), **{key: options[key] for key in options.keys() & OPTIONS.keys()})
     return str(cnngrad.derive(**options | layer))
+
+
+# Figures of elements: X, W, options and the element.
+FIGURES = {
+    "flip": ((5, 4), (3, 2), {"flip": True, "stride": (2, 1), "dilation": (1, 2)}, "x32"),
+    "one axis": ((2, 7), (2, 2, 3), {"dims": 1, "padding": 2, "stride": 2, "padding_mode": "reflect"}, "x[1]2"),
+    "border": ((3, 4), (2, 3), {"padding": 1, "padding_mode": "circular"}, "w12"),
+    "four filters": ((1, 3, 3), (4, 1, 2, 2), {}, "x[1]22"),
+    "five channels": ((5, 3, 3), (1, 5, 2, 2), {"b": (1,)}, "o[1]12"),
+    "three axes": ((2, 3, 3), (2, 2, 2), {"dims": 3, "padding": 1}, "x122"),
+    "nine and ten rows": ((10, 3), (2, 2), {"padding": (0, 1)}, "w21"),
+    "many columns": ((4, 30), (3, 3), {}, "x2,17"),
+    "transposed": ((3, 2), (3, 3), {"transposed": True, "stride": 2, "padding": 1}, "o23"),
+    "b": ((2, 1, 3, 3), (2, 1, 2, 2), {"b": (2,)}, "b[2]"),
+}
+
+
+def figure(name):
+    """What an element's figure shows, and where."""
+    x, w, options, element = FIGURES[name]
+    layer = claims.problem(x, w, options.get("b"), **{key: options[key] for key in options.keys() & OPTIONS.keys()})
+    if element.startswith("o"):
+        del layer["dedo"]
+    root = ET.fromstring(document(".svg", cnngrad.derive(**layer, elements=[element])))
+    # What is where; colours and fonts belong to the style.
+    places = ("x", "y", "width", "height", "x1", "y1", "x2", "y2", "d", "points")
+    return "".join(
+        f"{each.tag.rpartition('}')[2]} {' '.join(each.get(key) for key in places if key in each.attrib)} {each.text}\n"
+        for each in root.iter()
+        if each.tag.rpartition("}")[2] not in ("svg", "title")
+    )
 
 
 # Layers in which the words for a mistake differ: shapes of X and W, and options.
@@ -297,12 +333,39 @@ def plans(name):
     return "".join(lines)
 
 
+def common(name):
+    """What layers of a suite that have a property, or a size, are said to have in common, and others not."""
+    layers = [each.layer for each in cnngrad.suite(name)[:: 1 if name == "quick" else 4]]
+    lines = []
+    for words, test in _PREDICATES.items():
+        groups = [layer for layer in layers if test(layer)], [layer for layer in layers if not test(layer)]
+        for wrong, right in (groups, groups[::-1], (groups[0][:2], groups[1][:1]), (groups[0][1:], groups[1])):
+            if wrong:
+                says = (
+                    separating(right, wrong),
+                    shared(wrong, right),
+                    shared(wrong, right[:1]),
+                    shared(wrong[:1], right),
+                )
+                lines.append(f"{words}: {' | '.join(says)}\n")
+    for words, count in (_COUNTS | _SIZES).items():
+        numbers = sorted({count(layer) for layer in layers})
+        for limit in (numbers[len(numbers) // 2], numbers[-1]):
+            for keep in (le, ge, eq):
+                wrong = [layer for layer in layers if keep(count(layer), limit)]
+                right = [layer for layer in layers if layer not in wrong]
+                lines.append(f"{words} {keep.__name__} {limit}: {separating(right, wrong)}\n")
+    return "".join(lines)
+
+
 # Files that have a text for each of many names.
 GATHERED = {
     "claims": (claims.CLAIMS, claims.report),
     "functions": (claims.FUNCTIONS, claims.findings),
     "exercises": (ASKED, exercise),
     "lessons": (LESSONS, lesson),
+    "figures": (FIGURES, figure),
+    "common": (("quick", "standard"), common),
     "words": (TOLD, words),
     "layers": (LAYERS, read),
     "plans": (("float64", "float32"), plans),

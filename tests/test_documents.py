@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import cnngrad
+from cnngrad.checks.mistakes import known_mistakes
 from cnngrad.cli.main import main
 from cnngrad.derivation.blocks import Formula, Labelled
 from cnngrad.derivation.grids import Cell, Grid
@@ -20,7 +21,31 @@ from cnngrad.render.documents import document
 from cnngrad.render.latex import Writer
 from cnngrad.render.matrix import Fitting
 from cnngrad.render.painter import Painter
+from cnngrad.render.style import Style
 from tests import golden
+
+
+def test_a_page_is_titled_by_its_layer_or_as_asked():
+    derivation = cnngrad.derive("3x3", "2x2")
+    plain, titled = (document(".html", derivation, Style(title=title, author=title)) for title in ("", "A < B"))
+    assert "<title>cnngrad · X 3×3 · W 2×2" in plain
+    assert '<h1>cnngrad · <span id="layer">X 3×3' in plain
+    assert '<p class="layer">' not in plain
+    assert "<title>A &lt; B</title>" in titled
+    assert "<h1>A &lt; B</h1>" in titled
+    assert '<p class="layer"><span id="layer">X 3×3' in titled
+    assert "<p>A &lt; B</p>" in titled
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_pages_on_mistakes_are_titled_by_the_mistake_or_together(listed):
+    assert known_mistakes("zero", listed).title == "zero"
+    assert known_mistakes(None, listed).title == "Mistakes in backward passes"
+
+
+@pytest.mark.parametrize("name", golden.FIGURES)
+def test_a_figure_is_the_one_that_people_have_seen(name):
+    assert golden.figure(name) == golden.kept("figures", name)
 
 
 @pytest.mark.parametrize("ending", golden.ENDINGS)

@@ -29,6 +29,11 @@ def test_the_findings_on_a_function_are_those_that_people_have_seen(name):
     assert claims.findings(name) == golden.kept("functions", name)
 
 
+@pytest.mark.parametrize("suite", ["quick", "standard"])
+def test_what_layers_have_in_common_is_told_as_people_have_seen(suite):
+    assert golden.common(suite) == golden.kept("common", suite)
+
+
 def test_a_right_function_passes_everywhere(whole):
     suite = "standard" if whole else "quick"
     for dims in (1, 2, 3):
