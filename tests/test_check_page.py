@@ -175,6 +175,24 @@ def test_it_works_by_mouse_and_by_keyboard_and_axe_finds_nothing(tmp_path):
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+def test_no_sum_moves_a_matrix(tmp_path):
+    problem = {"X": X.tolist(), "W": W.tolist(), "dEdO": G.tolist(), **OPTIONS}
+    (tmp_path / "problem.json").write_text(json.dumps(problem))
+    (tmp_path / "dx.json").write_text(json.dumps(cnngrad.backward(X, W[..., ::-1, ::-1], G, **OPTIONS).dx.tolist()))
+    target = tmp_path / "wrong.html"
+    main(["check", str(tmp_path / "problem.json"), "--dx", str(tmp_path / "dx.json"), "--report", str(target)])
+    for size in ((1280, 800), (360, 640)):
+        with a_browser(*size) as driver:
+            driver.get(target.as_uri())
+            places = driver.execute_script("""
+              return [...document.querySelectorAll("[data-at]")].slice(0, 75).map((cell) => {
+                cell.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+                return document.querySelector("table.grid").getBoundingClientRect().top;
+              });
+            """)
+            assert len(set(places)) == 1
+
+
 def test_matrices_say_which_they_are_and_what_their_rows_are():
     cases = [
         ((7,), (3,), {}, {"yours"}),
