@@ -119,6 +119,7 @@ LESSONS = {
     "three axes": ((2, 3, 3), (2, 2, 2), {"dims": 3, "padding": 1, "stride": 2, "sections": ["mlp", "dx-conv"]}),
     "no numbers": ("12x30", "3x3", {"dedo": "10x28", "limit": 5, "terms": 4}),
     "no numbers, large": ("64x64", "5x5", {"dedo": "30x30", "stride": 2, "elements": ["x33,9"]}),
+    "no numbers, a long axis": ("5001x3", "3x3", {"dedo": "2500x1", "stride": 2, "limit": 6, "sections": ["dx"]}),
     "zeros": ((3, 3), (2, 2), {"zeros": True}),
     "one result": ((4, 6), (2, 2), {"stride": 3, "only": "dX"}),
     "six rows left over": ((8,), (1,), {"stride": 6, "sections": ["output", "dx"]}),
@@ -333,6 +334,41 @@ def plans(name):
     return "".join(lines)
 
 
+# What is asked of all layers of a suite.
+ASKED_OF_ALL = {
+    "one axis": {"dims": 1, "stride": 3},
+    "three axes": {"dims": 3, "padding": "same"},
+    "shapes": {"x_shape": (12, 11), "w_shape": (3, 2)},
+    "channels of X": {"x_shape": (6, 9, 9), "groups": 2},
+    "channels of W": {"w_shape": (2, 3, 3, 2), "groups": 3, "padding": 1},
+    "a small X": {"x_shape": (2, 3)},
+    "layouts": {"layout": "nhwc", "filter_layout": "hwio", "flip": True},
+    "without": {"without": ("channels", "stride", "asymmetric", "non-square", "bias")},
+    "without a batch": {"without": ("batch", "padding-modes", "dilation")},
+    "plain": {"without": ("batch", "channels", "padding", "groups")},
+    "transposed": {"transposed": True, "output_size": None},
+    "transposed, same": {"transposed": True, "padding": "same", "stride": 2},
+    "transposed, channels": {"transposed": True, "w_shape": (4, 3, 2, 2), "groups": 2, "output_padding": 1},
+    "transposed, channels of X": {"transposed": True, "x_shape": (6, 5, 5), "groups": 3},
+    "decimals": {"decimals": True, "seed": 5},
+    "too large": {"w_shape": (9, 9), "x_shape": (2, 2)},
+    "no size": {"transposed": True, "output_size": 3},
+}
+
+
+def asked(name):
+    """The layers of the quick suite with what is asked of all, and their numbers."""
+    try:
+        layers = cnngrad.suite("quick", **ASKED_OF_ALL[name])
+    except cnngrad.CnngradError as error:
+        return f"{error}\n"
+    return "".join(
+        f"{layer.name} {layer.work} {layer.has_one_number}: {layer.layer.describe()} "
+        f"{' '.join(f'{np.square(array.astype(float)).sum():.6g}' for array in layer.written.values())}\n"
+        for layer in layers
+    )
+
+
 def common(name):
     """What layers of a suite that have a property, or a size, are said to have in common, and others not."""
     layers = [each.layer for each in cnngrad.suite(name)[:: 1 if name == "quick" else 4]]
@@ -366,6 +402,7 @@ GATHERED = {
     "lessons": (LESSONS, lesson),
     "figures": (FIGURES, figure),
     "common": (("quick", "standard"), common),
+    "asked": (ASKED_OF_ALL, asked),
     "words": (TOLD, words),
     "layers": (LAYERS, read),
     "plans": (("float64", "float32"), plans),

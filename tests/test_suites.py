@@ -45,6 +45,11 @@ def test_the_layers_are_the_ones_that_people_have_seen():
     assert golden.suite() == (golden.FOLDER / "suite.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", golden.ASKED_OF_ALL)
+def test_layers_with_what_is_asked_of_all_are_those_that_people_have_seen(name):
+    assert golden.asked(name) == golden.kept("asked", name)
+
+
 def test_no_layer_hides_a_zero():
     for dims, seed, decimals in ((1, 0, False), (2, 0, False), (2, 1, True), (3, 2, False)):
         for layer in cnngrad.suite("standard", dims=dims, seed=seed, decimals=decimals):
