@@ -75,7 +75,7 @@ class Grader:
             return self._not_finite()
         # Allow for the rounding of X, W and dE/dO only if the claim needs it.
         found = compare(claim, right, self.sizes, replace(tolerance, inputs=np.zeros(())))
-        if found.wrong.any() and tolerance.inputs.any():
+        if found.wrong.any():
             found = compare(claim, right, self.sizes, tolerance)
         judged_as = str(self.form) if self.form.is_rounded and not tolerance.exact else ""
         report = self._graded(

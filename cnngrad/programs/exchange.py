@@ -115,7 +115,7 @@ def _content(path: Path, most: int) -> bytes:
                 raise CnngradError("it is not a regular file")
             content = file.read(most + 1)
     except OSError as error:
-        raise CnngradError("it is a link" if error.errno == errno.ELOOP else error.strerror or str(error)) from None
+        raise CnngradError("it is a link" if error.errno == errno.ELOOP else str(error.strerror)) from None
     if len(content) > most:
         raise CnngradError(f"it has more than {most} bytes, too many for its shape")
     return content
