@@ -49,8 +49,7 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 # What numbers in code have besides those of Python: hexadecimal and octal digits, suffixes and groups of digits (3UL,
 # 2.5_f32, inff, 1_000), and other powers of ten (1.5*^3, 1f0).
 _HEXADECIMAL = re.compile(
-    r"0[xX](?<![\w.]..)(?:(?P<whole>(?:_?[0-9a-fA-F])++)(?:_?[iu](?:8|16|32|64)|[uU]?[lL]{0,2})"
-    r"|(?P<real>[0-9a-fA-F.]++[pP][-+]?[0-9]++)[fFdDlL]?)(?![\w.])"
+    r"([-+]?0[xX](?:_?[0-9a-fA-F.])++(?:[pP][-+]?[0-9]++)?)(?:_?[iu](?:8|16|32|64)|[uU]?[lL]{0,2}|[fFdD])"
 )
 _OCTAL = re.compile(r"0(?<![\w.].)(?<![eE][-+].)[0-7]{1,29}+(?![\w.])")
 _SUFFIX = re.compile(
@@ -58,8 +57,6 @@ _SUFFIX = re.compile(
     r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
 )
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
-# Fortran writes powers of ten with D, in tables too.
-_FORTRAN = re.compile("D(?=[-+])")
 # Without a declared type numbers in code may be hexadecimal, or 1.5f32 a power: those with d at the end or letters
 # inside, and those that end in f if others have no letter.
 _LETTERED = r"[0-9](?<![\w.].)(?:[0-9]*+(?:[dD]|[dDfF][0-9]++)|[0-9.]*+f(?:16|32|64))(?![-+\w.])"
@@ -92,15 +89,16 @@ _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _COMMENTS = re.compile(rf"[,;{{}}][ \t]*+(?P<comment>{_COMMENT})")
 # What stands in front of a bracket and leaves the array as it is: a function, a macro, or a type, perhaps with sizes.
 _FRONT = re.compile(
-    r"[A-Za-z_<&\[](?<![\w.\]].)(?!(?<=\[)[^\]0-9.])(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<=&)\[|(?:(?<=v)ec|(?<=a)rray)!\["
+    r"[A-Za-z_<&\[](?<![\w.\]].)(?!(?<=\[)[^\]0-9.])"
+    r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<=&)\[|(?:(?<=v)ec|(?<=a)rray)!\["
     r"|(?:(?<=F)loat|(?<=U)Int|(?<=I)nt)[0-9]{1,2}\[|(?<=\[)(?P<new1>[0-9.]*\](?:\[[0-9.]*\])*+)[a-z]\w*+\s*+\{"
     r"|(?<=n)ew(?:\s++[\w.]++)?\s*+\[(?P<new2>[0-9,\s]{0,99}\](?:\[[0-9,\s]{0,99}\])*+)\s*+\{"
     r"|(?<![<&\[])(?:(?<=n)ew\s++)?(?:[\w.]|::)*+"
-    r"(?:(?<=Array)\([0-9]+\)\s*+\[|\((?!(?<=Array\()\s*+[0-9]+\s*+\))))"
+    r"(?:(?<=Array)\([0-9]+\)\s*+\[|\((?!(?<=Array\()\s*+[0-9]+\s*+\)|(?<=[0-9]\()\s*+\[)))"
 )
 _FUNCTIONS = re.compile(
     r"(?:new\s+)?(?:\w+(?:\.|::)){0,2}(?:(?:(?:as|to|nested)_?)?(?:array|tensor)(?:[1-5]d)?|[A-Z]\w*(?:Array|Tensor)"
-    r"|Array|Tensor|constant|[mM]atrix|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2}|single|double)\("
+    r"|Array|Tensor|constant|[mM]atrix|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
 _BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
@@ -135,8 +133,7 @@ _SILENT = (
 _HEADER = re.compile(
     rf"\n[ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
     rf"(?:(?:(?:#|%|//)[ \t]++)?(?P<label5>{_GRADIENT}):?{_END}|{_PROMPT}(?P<label6>{_NAME});?{_END}|{_SILENT}"
-    rf"|(?P<page1>, (?:, [0-9]+)+){_END}"
-    rf"|{_FACTOR}{_END}"
+    rf"|(?P<page1>, (?:, [0-9]+)+){_END}|{_FACTOR}{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
     rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
@@ -147,8 +144,8 @@ _HEADER = re.compile(
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?)"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
-    rf"|(?:{_PROMPT})?(?!\[|new\b)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
-    rf"[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND}|{_NAMED_SIZES})?[ \t]*+"
+    rf"|(?:{_PROMPT})?(?!\[|new\b)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})"
+    rf"(?P=quote)[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND}|{_NAMED_SIZES})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?:[ \t]*+(?P<sizes4>{_TIMES})"
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
     rf"|(?!new )(?P<label4>{_NAME})(?:\s++(?=\[)|[ \t]++(?=[\w.]++\()))"
@@ -192,11 +189,12 @@ def _sizes(text: str) -> Shape:
     return tuple(int(size) if size.isdigit() else -1 for size in found)
 
 
-def _decimal(number: re.Match[str]) -> str:
-    """A hexadecimal number as a decimal one."""
-    with suppress(OverflowError, ValueError):
-        return str(int(number["whole"], 16) if number["whole"] else float.fromhex(number[0].rstrip("fFdDlL")))
-    return number[0]
+def _decimal(word: str) -> str:
+    """A hexadecimal number as a decimal one; any other word as it is."""
+    if found := _HEXADECIMAL.fullmatch(word):
+        with suppress(OverflowError, ValueError):
+            return str(float.fromhex(found[1]) if "p" in word.lower() else int(found[1], 16))
+    return word
 
 
 def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
@@ -205,6 +203,10 @@ def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
     >>> _numbers("1 -2", [], ""), _numbers("1 2.5d ", [(_SUFFIX, "")], "e+1"), _numbers("010", [], "")
     (array([ 1, -2]), array([10., 25.]), None)
     """
+    if steps and "x" in words.lower():
+        with suppress(ValueError, OverflowError):
+            return np.array([int(word, 0) for word in words.split()], np.int64)
+        words = " ".join([*map(_decimal, words.split()), ""])
     for pattern, put in steps:
         words = pattern.sub(put, words)
     # NumPy misreads characters beyond ASCII as digits.
@@ -470,11 +472,11 @@ class _Reader:
         source = _COMMENTS.sub(self.blank, source) if "/" in source else source
         source = source.replace(">", ")").rstrip(";, \n\f")
         marks = _marks(source)
-        if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]|\x01\s*\[([^\[\](){}\1;]*;[^\[\](){}\1]*)\]\s*\)", source):
+        if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
             self.refuse(place, re.search("\f", source), _COMMENTED)
-            several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\s*\)?\Z", source) if ";" in source else None
+            several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
             self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
-            lines = _marks(inside[1] or inside[2] or "").replace(b",\n", b",").strip(b";\n")
+            lines = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
             by_lines, lines = not re.search(b"[,;]", lines), lines.replace(b"\n", b";")
             while b";;" in lines:
                 lines = lines.replace(b";;", b";")
@@ -557,12 +559,12 @@ class _Reader:
         lines = lines if '",' in quoted or ',"' in quoted else quoted
         has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
         mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else ","
-        # Quotation marks around a cell that neither is empty nor contains the mark between cells mean nothing.
-        apart = mark if mark in lines else " "
-        cell = rf'(?<![^\s{apart}])"( *+[^"\n{apart}]++ *+)"(?![^\s{apart}])'
-        lines = re.sub(cell, r" \1 ", lines) if '"' in lines else lines
+        # What is left behind the quoted cells that neither are empty nor contain the mark between cells.
+        apart = rf"\s{mark if mark in lines else ' '}"
+        rest = re.sub(rf'\A(?:[^"]*+(?<![^{apart}])" *+[^"\n{apart[2:]}]++ *+"(?![^{apart}]))*+[^"]*+', "", lines)
         said = "{0} in quotation marks: one number, or several, or none"
-        self.refuse(place, re.search('"[^"\n]*"?', lines), said)
+        self.refuse(place + len(lines) - len(rest), re.match('"[^"\n]*"?', rest), said)
+        lines = lines.replace('"', " ")
         # Beside another mark between cells, a comma is a decimal comma.
         is_decimal = mark != "," and "," in lines
         if is_decimal:
@@ -587,17 +589,17 @@ class _Reader:
         if is_untyped and any(letter in source for letter in "dDfF"):
             either = re.search(_LETTERED, source) or (re.search(_WITHOUT, source) and re.search(_WITH_F, source))
             self.refuse(place, either, "{0} is hexadecimal, or has a type or a power behind it")
-        steps: _Steps = [(_FORTRAN, "e")]
-        if in_code:
-            steps = [(_HEXADECIMAL, _decimal), *[(_SUFFIX, ""), (_POWER, "e")][:: -1 if is_julia else 1]]
-        if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
+        steps: _Steps = [(_SUFFIX, ""), (_POWER, "e")] if in_code else []
+        if is_julia:
+            steps.reverse()
+        has_octal = in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
+        if has_octal:
             steps.insert(0, (_OCTAL, lambda number: str(int(number[0], 8))))
         power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
-        # In chunks, since lists of words take much memory.
+        # In chunks, since lists of words take much memory. Fortran writes powers of ten with D, in tables too.
         for chunk in _CHUNK.finditer(source):
-            words = f"{chunk[0].translate(_APART)} "
-            found = (_numbers(words, used, power) for used in ([], steps))
-            array = next((array for array in found if array is not None), None)
+            words = f"{chunk[0].translate(_APART)} ".replace("D+", "e+").replace("D-", "e-")
+            array = _numbers(words, steps if has_octal or re.search("[A-DF-Za-df-z_*]", words) else [], power)
             if array is None:
                 self.no_number(place + chunk.start(), words, steps, power)
             parts.append(array)
