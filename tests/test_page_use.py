@@ -108,7 +108,7 @@ def test_on_paper_nothing_of_the_lesson_is_cut(browser, tmp_path):
         for path in SAMPLES:
             browser.get(written(tmp_path, path))
             wide = browser.execute_script("""
-              return [...document.querySelectorAll(".matrix, .figure, .sums, details math")].map((each) =>
+              return [...document.querySelectorAll(".matrix, .sums, details math")].map((each) =>
                 [each.getBoundingClientRect().right, each.textContent]).filter(([right]) => right > innerWidth);
             """)
             assert wide == [], path.stem
@@ -122,7 +122,7 @@ def test_the_lesson_is_typeset_and_its_names_are_links(browser, tmp_path):
     # No matrix is drawn in characters, and no name of a matrix or sum is left as text.
     assert not browser.find_elements("css selector", "details pre")
     left = browser.execute_script("""
-      const texts = [...document.querySelectorAll(".sums tbody td, .figure td")].map((each) => {
+      const texts = [...document.querySelectorAll(".sums tbody td")].map((each) => {
         const copy = each.cloneNode(true);
         for (const math of copy.querySelectorAll("math")) math.remove();
         return copy.textContent;

@@ -54,7 +54,7 @@ class OutputError(Exception):
 # The name under which Python's codecs know the replacements of characters that a stream's encoding lacks: dE/dx22 for
 # ∂E/∂x22. Characters of tables are replaced by one each, so that columns stay aligned.
 _PLAIN = "cnngrad.plain"
-_REPLACED = dict(zip("∂·∗−×…→▶◀─│┌┐└┘├┬┼ᵀ", "d**-x~>><-|+++++++'", strict=True))
+_REPLACED = dict(zip("∂·∗−×…→←─│┌┐└┘ᵀ", "d**-x~><-|++++'", strict=True))
 _REPLACED |= {"°": " degrees", "Σ": "sum", "δ": "delta", "²": "^2"}
 
 

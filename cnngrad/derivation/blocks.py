@@ -5,7 +5,6 @@ Every output format is a view of these blocks.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from typing import NamedTuple
 
 from cnngrad.derivation.grids import Fill, Item
@@ -156,39 +155,8 @@ class Grids:
     apart: Sequence[Item] | None = None
 
 
-Link = tuple[Symbol | str, Symbol | str, Symbol | str]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Inputs and outputs as in a fully connected layer, with the connections of one input.
-
-    Attributes:
-        inputs: the input and its neighbours, "…" for others.
-        links: for each connection its weight, the output that it leads to, and what comes back from there.
-        more: whether there are other connections.
-    """
-
-    inputs: tuple[Symbol | str, ...]
-    source: Symbol
-    links: tuple[tuple[Symbol, Symbol, Symbol], ...]
-    more: bool
-
-    @property
-    def rows(self) -> list[tuple[Symbol | str, Link | None]]:
-        """The lines of the figure, the input at the height of the middle of its connections.
-
-        Each has the node on the left, "…" for others and "" for none, and its connection: the weight, the output and
-        what comes back, three times "…" for others, or None.
-        """
-        links: list[Link] = [*self.links, *[("…", "…", "…")] * self.more]
-        below = self.inputs.index(self.source) - (len(links) - 1) // 2
-        left, right = [*[""] * -below, *self.inputs], [*[None] * below, *links]
-        return [(x or "", link) for x, link in zip_longest(left, right)]
-
-
 # The blocks of a lesson; reports have others too.
-Block = Sentence | Formula | Expansions | Grids | Figure | Hint
+Block = Sentence | Formula | Expansions | Grids | Hint
 ReportBlock = Block | Code | Heading | Labelled | Table | Together
 
 

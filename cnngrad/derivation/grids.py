@@ -59,7 +59,6 @@ class Grid:
         tensor: the tensor whose elements it shows and whose colour it has; None for numbers that belong to no tensor.
         pattern: the numbers of rows and columns that show the pattern of its elements, as in x11 x12 … x18, for a view
             that not all of them fit; None to show as many as possible there.
-        total: what its marked products add up to; None if it is not shown.
         around: its marked cells and those next to them, for a view that the whole grid does not fit; its own `around`
             has only the marked cells. None without marks.
     """
@@ -70,7 +69,6 @@ class Grid:
     cell: Callable[[int, int], Cell]
     tensor: Tensor | None = None
     pattern: Sequence[int] | None = None
-    total: Number | None = None
     around: "Grid | None" = None
 
     @property
@@ -85,17 +83,13 @@ class Grid:
 
     def part(self, title: str, rows: Sequence[int], columns: Sequence[int]) -> "Grid":
         """Some rows and columns, under a title of their own."""
-        how = self.tensor, self.pattern, self.total
+        how = self.tensor, self.pattern
         return Grid(title, len(rows), len(columns), lambda r, c: self.cell(rows[r], columns[c]), *how)
 
     def pieces(self, rows: int, columns: int) -> "list[Grid]":
-        """Pieces of at most this many rows and columns; the whole grid if it has no more."""
-        parts = [
-            (range(self.height)[top : top + rows], range(self.width)[left : left + columns])
-            for top, left in product(range(0, self.height, rows), range(0, self.width, columns))
-        ]
-        if len(parts) == 1:
-            return [self]
+        """Pieces of at most this many rows and columns."""
+        places = product(range(0, self.height, rows), range(0, self.width, columns))
+        parts = [(range(self.height)[r : r + rows], range(self.width)[c : c + columns]) for r, c in places]
         return [self.part(f"{self.title} (part {k} of {len(parts)})", *each) for k, each in enumerate(parts, start=1)]
 
     def cut(self, rows: int, columns: int) -> list[list[Cell]]:
@@ -167,7 +161,6 @@ def grids(
     turned: bool = False,
     covered: Sequence[Mapping[int, int]] = (),
     partner: tuple[Tensor, Index] | None = None,
-    total: Number | None = None,
 ) -> Iterator[Grid]:
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
@@ -179,7 +172,6 @@ def grids(
         track: gives the places of the elements along an axis; None for the array as it is.
         turned: whether the array is rotated by 180 degrees.
         covered: for each axis the positions that are covered and marked, each with that of its partner.
-        total: what the products add up to, if it is to be shown.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
@@ -221,7 +213,7 @@ def grids(
         slot = int(tracks[0].slots[k])
         empty = "cut off" if tensor in (O, DX) else "of zeros"
         which = "" if more else f" · depth {slot + 1 if slot >= 0 else empty}"
-        grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
+        grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern)
         around = None
         for part, near in parts:
             around = replace(grid.part(part + which, *near), around=around)

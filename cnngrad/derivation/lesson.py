@@ -11,7 +11,6 @@ import numpy as np
 from cnngrad.derivation.blocks import (
     Derivation,
     Derivative,
-    Figure,
     Formula,
     Grids,
     Hint,
@@ -21,9 +20,9 @@ from cnngrad.derivation.blocks import (
     Source,
 )
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks, matrices, padded
-from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.choice import SECTIONS, Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters
-from cnngrad.derivation.grids import framed_input, framed_output, grids, spread_output
+from cnngrad.derivation.grids import Cell, Grid, framed_input, framed_output, grids, spread_output
 from cnngrad.derivation.pictures import (
     IN_BRACKETS,
     MOST_PICTURES,
@@ -43,17 +42,19 @@ from cnngrad.derivation.words import (
     leftover,
     output_size,
     padding,
+    parts,
     standing,
     strides,
+    summed,
 )
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Axis, Layer, counted
-from cnngrad.layer.expansion import Partial, leads
+from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Index, Names, Symbol, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 # Maximum width of the matrix M in characters, for a screen of 80 columns, and its maximum number of rows.
-_MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
+_MATRIX_WIDTH, _MATRIX_HEIGHT = 75, 24
 # Maximum number of pictures of elements, even if all are asked for.
 _MOST_PICTURED = 25
 # Maximum number of connections of an input that are drawn.
@@ -68,20 +69,16 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
         for element in choice.chosen(board.names, tensors)
     ]
     if not sections:
-        made = {
-            name: (title, make)
-            for name, title, of, make in _SECTIONS + _TRANSPOSED * layer.transposed
-            if {*of} & {*tensors}
-        }
+        made = dict(zip(SECTIONS, _SECTIONS, strict=True)) | (_TRANSPOSED if layer.transposed else {})
+        there = [name for name, (_, of, _) in made.items() if {*of} & {*tensors}]
         w, b = "W rotated" if layer.flip else "W", " + b" * layer.has_bias
-        sections = [
-            Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name)
-            for name, (title, make) in made.items()
-            if name in (choice.sections or made)
-        ]
+        for name in there:
+            title, _, make = made[name]
+            if name in (choice.sections or there):
+                sections.append(Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name))
         if not sections:
-            asked, there = ", ".join(choice.sections), ", ".join(made)
-            raise CnngradError(f"section {asked} is not in this derivation: use {there}")
+            asked = ", ".join(choice.sections)
+            raise CnngradError(f"section {asked} is not in this derivation: use {', '.join(there)}")
     return Derivation(layer.describe(), tuple(sections), Source(layer, board.names.values, O not in tensors))
 
 
@@ -235,8 +232,7 @@ def _convolution(board: Board) -> Said:
     slides = f"slides over {wide.title}, {steps}" if prod(layer.kernel) > 1 else f"lies on {wide.title}"
     yield f"In these sums {moving.title} {slides}:"
     yield Formula(convolutions(layer)[DW])
-    if layer.batch > 1:
-        yield f"It is a sum over the {layer.batch} samples."
+    yield summed(layer, DW)
     if layer.is_strided:
         apart = "Neighbouring x lie" if layer.transposed else "The windows of neighbouring outputs lie"
         far = f"{strides(layer, 'cell')} apart on {'O' if layer.transposed else 'X'}"
@@ -295,15 +291,17 @@ def _mlp(board: Board) -> Said:
     yield Formula((f"o = {there} x{' + b' * layer.has_bias}", "     ", x, f" = {back} ", o))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
     # With other padding than zeros an entry may be a sum.
-    name = (len(symbols.last(W).element) + 1) * (1 + (layer.mode != "zeros"))
-    fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
-    fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
+    entry = (len(symbols.last(W).element) + 2) * (1 + (layer.mode != "zeros"))
+    fits, fits_turned = (
+        height <= _MATRIX_HEIGHT and width * entry <= _MATRIX_WIDTH
+        for height, width in ((outputs, inputs), (inputs, outputs))
+    )
     if fits:
         yield [column(symbols, O), "=", layer_matrix(symbols, O), column(symbols, X)]
     for names in board.views if fits_turned else ():
         yield [column(names, DX), "=", layer_matrix(names, DX), column(names, DEDO)]
     if not (fits or fits_turned):
-        yield f"{'Mᵀ' if layer.transposed else 'M'} is {outputs}×{inputs} here, too large to print."
+        yield f"{there} is {outputs}×{inputs} here, too large to print."
     entries = board.expander.products(DW, telling(layer, DW, 1)[0])[1] // layer.batch
     yield (
         "In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x. Here a w stands in at most "
@@ -317,15 +315,27 @@ def _connections(board: Board) -> Said:
     factors, count = board.factors(DX, place, _MOST_CONNECTIONS)
     if not factors:
         return
-    x = board.symbol(X, place)
-    links = tuple((w, dedo.of_array, dedo) for dedo, w in factors)
+    x, shape = board.symbol(X, place), board.layer.canonical[X]
     # The input with its neighbours in the column of its sample's inputs.
-    shape = board.layer.canonical[X]
     own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
     near = range(size)[max(0, own - 1) : own + 2]
-    beside = [board.symbol(X, index) for index in zip(*np.unravel_index(near, shape), strict=True)]
-    inputs = ["…"] * (near.start > 0) + [*beside] + ["…"] * (near.stop < size)
-    yield Figure(tuple(inputs), x, links, count > len(links))
+    inputs = [board.symbol(X, index) for index in zip(*np.unravel_index(near, shape), strict=True)]
+    dedos, weights = zip(*factors, strict=True)
+
+    def nodes(name: str, tensor: Tensor, symbols: Sequence[Symbol], every: int) -> Grid:
+        title = f"{name}, {len(symbols)} of {every}" if len(symbols) < every else name
+        return Grid(title, len(symbols), 1, lambda row, _: Cell(symbols[row], symbols[row] == x), tensor)
+
+    outputs = [dedo.of_array for dedo in dedos]
+    yield [
+        nodes("inputs", X, inputs, size),
+        "→",
+        nodes("weights", W, weights, count),
+        "→",
+        nodes("outputs", O, outputs, count),
+        "←",
+        nodes("gradients", DEDO, dedos, count),
+    ]
     forward = (
         " sends its value along each connection, multiplied by the weight w on it. In the backward pass the gradient "
         "∂E/∂o of each output, often written δ, returns along the same connection, multiplied by the same w, and "
@@ -408,13 +418,12 @@ def _in_matrices(board: Board) -> Said:
     result, array = layer.role[DX], layer.role[DEDO]
     if not layer.flip:
         yield board.in_both(lambda names: ["rotate 180°", *matrices(names, W), "=", *grids(names, W, turned=True)])
-    several = layer.conv.group_filters > 1
+    several = summed(layer, result)
     if several:
-        over = "channels" if layer.transposed else "filters"
-        yield f"{result.title} is a sum over the {layer.conv.group_filters} {over}. For the first:"
+        yield f"{several} For the first:"
     before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
     lying = matrices(symbols, W, turned=not layer.flip)
-    convolved = [f"{before}Full-Conv(", *matrices(symbols, array), ",", *lying, f"){behind}", *["+ …"] * several]
+    convolved = [f"{before}Full-Conv(", *matrices(symbols, array), ",", *lying, f"){behind}", *["+ …"] * bool(several)]
     if result is O and layer.has_bias:
         convolved += ["+", symbols.symbol(B, (0,))]
     yield [*matrices(symbols, result), "=", *convolved]
@@ -433,7 +442,7 @@ def _in_matrices(board: Board) -> Said:
 def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
     """How pictures are read."""
     bias = " and b" if result is O and board.layer.has_bias else ""
-    are = "add up to" if len(leads(board.layer, result, (0, 0))) <= MOST_PICTURES else "are some of the terms of"
+    are = "add up to" if parts(board.layer, result)[0] <= MOST_PICTURES else "are some of the terms of"
     return "The products ", IN_BRACKETS, f"{bias} {are} the element:"
 
 
@@ -454,7 +463,7 @@ def _pictured(board: Board, result: Tensor) -> Said:
         yield (
             "For ",
             *board.valued(result, place),
-            f", {board.remark(result, place)}{one_by_one(layer, result, place)}:",
+            f", {board.remark(result, place)}{one_by_one(layer, result)}:",
         )
         for part, picture in enumerate(pictures(names, result, place)):
             if board.choice.limit and (number or part):
@@ -514,16 +523,14 @@ def _summary(board: Board) -> Said:
         DW: slides,
         DX: steps if layer.transposed else full,
     }
-    parts = {O: (layer.group_channels, "channels"), DW: (layer.batch, "samples"), DX: (layer.group_filters, "filters")}
     for tensor in (*[O] * layer.transposed, *tensors):
         yield Formula(rules.get(tensor) or board.rules[tensor])
         # Do not repeat what the formula itself says.
         plain = (moving, f"{moving}; b is added", f"{moving} slides over {wide}", f"the filter slides over {wide}")
         if tensor in said and said[tensor] not in plain:
             yield f"Here: {said[tensor]}."
-        number, over = parts.get(tensor, (1, ""))
-        if number > 1:
-            yield f"{tensor.title} is a sum over the {number} {over}."
+        if tensor in said:
+            yield summed(layer, tensor)
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, which follows the same steps."
 
@@ -549,27 +556,27 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
         DW: f"{windows} lies on {padded}",
         DX: f"{w} lies on {'framed ' * bool(frame(layer))}{windows}",
     }[role]
-    each = f"{one_by_one(layer, tensor, index)}, the products "
+    each = f"{one_by_one(layer, tensor)}, the products "
     yield standing(layer)
     yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
     yield "For ", board.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
     yield from pictures(board.names, tensor, index)
 
 
-# The sections in their order: name, heading, the tensors that they belong to, and the function that writes them.
+# The sections of `SECTIONS`: heading, the tensors that they belong to, and the function that writes them.
 _SECTIONS = (
-    ("layer", "The layer", RESULTS, _given),
-    ("output", "O = Conv(X, {w}){b}", RESULTS, _output),
-    ("dw", "∂E/∂W by the chain rule", (DW,), _filter_gradient),
-    ("dw-conv", "∂E/∂W as a convolution", (DW,), _convolution),
-    ("mlp", "In an MLP", (DX,), _mlp),
-    ("dx", "∂E/∂X by the chain rule", (DX,), _input_gradient),
-    ("dx-conv", "∂E/∂X as a full convolution", (DX,), _full_convolution),
-    ("db", "∂E/∂b", (DB,), _bias_gradient),
-    ("summary", "Summary", GRADIENTS, _summary),
+    ("The layer", RESULTS, _given),
+    ("O = Conv(X, {w}){b}", RESULTS, _output),
+    ("∂E/∂W by the chain rule", (DW,), _filter_gradient),
+    ("∂E/∂W as a convolution", (DW,), _convolution),
+    ("In an MLP", (DX,), _mlp),
+    ("∂E/∂X by the chain rule", (DX,), _input_gradient),
+    ("∂E/∂X as a full convolution", (DX,), _full_convolution),
+    ("∂E/∂b", (DB,), _bias_gradient),
+    ("Summary", GRADIENTS, _summary),
 )
 # The sections that differ in a transposed layer.
-_TRANSPOSED = (
-    ("output", "O = Transposed-Conv(X, {w}){b}", RESULTS, _stamping),
-    ("dx-conv", "∂E/∂X as a convolution", (DX,), _plain_convolution),
-)
+_TRANSPOSED = {
+    "output": ("O = Transposed-Conv(X, {w}){b}", RESULTS, _stamping),
+    "dx-conv": ("∂E/∂X as a convolution", (DX,), _plain_convolution),
+}

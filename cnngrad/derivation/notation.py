@@ -53,11 +53,11 @@ class Notation:
     """Elements, numbers and their products as plain text.
 
     >>> notation = Notation()
-    >>> notation.factors([-2, 1 / 3]), notation.part(None)
+    >>> notation.product([-2, 1 / 3]), notation.part(None)
     ('(-2)·0.333333', '0')
     """
 
-    times, product, more, prime, blank = "·", "·", "…", "′", "____"
+    times, more, prime, blank = "·", "…", "′", "____"
 
     def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
         """A notation of decimals with `precision` significant digits."""
@@ -84,16 +84,12 @@ class Notation:
         text = self.part(part)
         return f"({text})" if text.startswith("-") else text
 
-    def symbols(self, factors: Iterable[Any]) -> str:
-        """A product of elements."""
-        return self.product.join(map(self.factor, factors))
-
-    def factors(self, values: Iterable[Any]) -> str:
-        """A product of numbers."""
-        return self.times.join(map(self.factor, values))
+    def product(self, factors: Iterable[Any], times: str = "") -> str:
+        """A product of elements or numbers; `times` is another sign between them."""
+        return (times or self.times).join(map(self.factor, factors))
 
     def cell(self, content: Any) -> str:
         """What a cell of a grid holds."""
         if isinstance(content, Added):
             return "+".join(map(self.part, content))
-        return self.factors(content) if isinstance(content, Pair) else self.part(content)
+        return self.product(content) if isinstance(content, Pair) else self.part(content)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnngrad.derivation.blocks import Grids, Phrase
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
-from cnngrad.derivation.words import laid_out
+from cnngrad.derivation.words import laid_out, parts
 from cnngrad.layer import Axis, Layer
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
@@ -21,18 +21,15 @@ MOST_PICTURES = 4
 IN_BRACKETS = Phrase("in boxes", "in [brackets]")
 
 
-def one_by_one(layer: Layer, tensor: Tensor, index: Index) -> str:
+def one_by_one(layer: Layer, tensor: Tensor) -> str:
     """The order of an element's pictures, `, filter by filter, the first 4 of 8`; empty if it has one."""
-    count, word = len(leads(layer, tensor, index[:2])), {O: "channel", DW: "sample", DX: "filter"}[tensor]
+    count, word = parts(layer, tensor)
     only = f", the first {MOST_PICTURES} of {count}" if count > MOST_PICTURES else ""
     return f", {word} by {word}{only}" if count > 1 else ""
 
 
 def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Grids]:
-    """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other.
-
-    Under a heading of their own they have the element's number too.
-    """
+    """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other."""
     layer, axes = names.layer, names.layer.axes
     role = layer.role[tensor]
     # For dE/dW the positions that the filter element meets are covered, each with its output.
@@ -53,13 +50,11 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         upper, (lower, lead) = sorted(zip(OPERANDS[tensor], pair, strict=True), key=lambda each: each[0] is still)
         title = heading or titled(layer, lower, lead, f"{still.title}{state}")
         if place != index[2:]:
-            where = (f"{word} {k + 1}".replace("-", "−") for word, k in zip(layer.axis_words, place, strict=True))
-            title = f"{title}, for {names.symbol(tensor.array, index)}′ in {', '.join(where)} of {tensor.array.key}"
+            title += f", for {names.symbol(tensor.array, index)}′"
         below = partial(grids, tensor=lower, lead=lead, title=title, track=track, covered=covered)
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
-        rows = (below(each, partner=upper, total=each.number(tensor, index) if heading else None) for each in views)
-        yield Grids(tuple(map(list, rows)), [*below(names), "and", *beside])
+        yield Grids(tuple([*below(each, partner=upper)] for each in views), [*below(names), "and", *beside])
 
 
 def layer_matrix(names: Names, result: Tensor) -> Grid:

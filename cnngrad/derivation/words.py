@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from cnngrad.layer import BORDERS, Layer, counted
-from cnngrad.tensor import DX, Tensor
+from cnngrad.layer.expansion import leads
+from cnngrad.tensor import DW, DX, O, Tensor
 
-# Maximum number of positions of the padding, on each side, whose elements are named.
-_MOST_TOLD = 2
 # Words for the two sides of an axis, if not "in front" and "behind".
 _SIDES = {"row": ("above", "below"), "column": ("on the left", "on the right")}
 
@@ -68,19 +67,11 @@ def output_size(layer: Layer) -> Iterator[str]:
 
 
 def standing(layer: Layer) -> str:
-    """The elements that stand in the padding: `row 0 is row 2, row 4 is row 2`; empty if these are zeros."""
-    if layer.mode == "zeros":
+    """What stands in the padding, and how its cells are marked; empty if these are zeros."""
+    if layer.mode == "zeros" or not layer.is_padded:
         return ""
-    told = []
-    for axis, word in layer.named_axes:
-        sides = range(axis.before - 1, -1, -1), range(axis.before + axis.size, axis.padded)
-        each = [
-            f"{word} {k - axis.before + 1} is {word} {axis.border[k] + 1}" for side in sides for k in side[:_MOST_TOLD]
-        ]
-        told.append(", ".join([*each, *["…"] * any(len(side) > _MOST_TOLD for side in sides)]))
-    where = "; ".join(filter(None, told)).replace("-", "−")
-    said = f"The padding holds {BORDERS[layer.mode].words} ({layer.mode}): {where}. "
-    return f"{said}Its cells are marked: x′ is a cell that repeats x." if where else ""
+    words = BORDERS[layer.mode].words
+    return f"The padding holds {words} ({layer.mode}). Its cells are marked: x′ is a cell that repeats x."
 
 
 def frame(layer: Layer) -> str:
@@ -119,6 +110,17 @@ def first(layer: Layer, *tensors: Tensor) -> str:
     axes = chain(*(zip(layer.lead_words(each), layer.canonical[each], strict=False) for each in tensors))
     said = ", ".join(dict.fromkeys(f"{word} 1" for word, count in axes if count > 1))
     return f"For {said}, as an example:" if said else ""
+
+
+def parts(layer: Layer, tensor: Tensor) -> tuple[int, str]:
+    """The number of channels, samples or filters over which an element of O, dE/dW or dE/dX is summed, and the word."""
+    return len(leads(layer, tensor, (0, 0))), {O: "channel", DW: "sample", DX: "filter"}[tensor]
+
+
+def summed(layer: Layer, tensor: Tensor) -> str:
+    """The same in a sentence, `O is a sum over the 3 channels.`; empty for one."""
+    count, word = parts(layer, tensor)
+    return f"{tensor.title} is a sum over the {count} {word}s." if count > 1 else ""
 
 
 def leftover(layer: Layer) -> str:

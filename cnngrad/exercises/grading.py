@@ -11,7 +11,6 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
-from cnngrad.derivation.notation import number
 from cnngrad.errors import CnngradError, visible
 from cnngrad.exercises.questions import Answer, Question
 from cnngrad.exercises.sheet import Sheet
@@ -64,7 +63,7 @@ class Grades:
             scores = [grade.score for grade in grades]
             shown = [sum(scores), *(scores[k] for k in numbers)]
             # At most two decimals, and whole scores without any.
-            rows.append((student, *(number(round(score, 2), 4).removesuffix(".0") for score in shown)))
+            rows.append((student, *(f"{round(score, 2):g}" for score in shown)))
         yield Table(tuple(headings), tuple(rows), tuple(headings[1:]))
         if self.mistakes:
             made = []
@@ -168,8 +167,8 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
     if given and len(given) != len(right):
         counts = f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}"
         return Grade(0.0), f"{counts}; write ? for one that is not answered"
-    read = zip(words, given, strict=True)
-    odd = next((word for word, each in read if not _is_readable(each, has_names)), "")
+    read = (each == "?" or (_NAME.fullmatch(str(each)) if has_names else isinstance(each, float)) for each in given)
+    odd = next((word for word, is_read in zip(words, read, strict=True) if not is_read), "")
     note = f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
     pairs = [(blank, answer) for blank, answer in zip(question.blanks, given, strict=False) if answer != blank.right]
     known = sum(answer in blank.wrong for blank, answer in pairs)
@@ -185,11 +184,6 @@ def _explained(question: Question, given: Sequence[Answer]) -> str | None:
         if all(answer in (*either, "?") for answer, *either in zip(given, numbers, question.right, strict=True))
     ]
     return max(fitting, key=itemgetter(0), default=(0, None))[1]
-
-
-def _is_readable(answer: Answer, as_name: bool) -> bool:
-    """Whether an answer is a name, or a number, or left open."""
-    return answer == "?" or (bool(_NAME.fullmatch(str(answer))) if as_name else not isinstance(answer, str))
 
 
 def _read(word: str) -> Answer:

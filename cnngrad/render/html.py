@@ -20,7 +20,6 @@ from cnngrad.derivation.blocks import (
     Block,
     Derivation,
     Expansions,
-    Figure,
     Formula,
     Grids,
     Phrase,
@@ -174,15 +173,6 @@ def _block(block: Block, painter: Painter) -> str:
             return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
         case Grids():
             return "\n".join(_row(items, painter) for items in painter.rows(block))
-        case Figure():
-            # The connections of one input, in rows that begin at the same line.
-            rows = ""
-            for source, link in block.rows:
-                rows += f"<tr><td>{source}<td>{'→' * (source == block.source)}"
-                if link:
-                    weight, node, back = link
-                    rows += f'<td class="link">{weight} →<td>{node}<td>← {back}'
-            return f'<table class="figure">{rows}</table>'
     return ""
 
 
@@ -210,7 +200,7 @@ def _row(items: Sequence[Item], painter: Painter) -> str:
             rows += "</mtr>"
         colour = f" of-{grid.letter}" if grid.letter else ""
         size = f" ({grid.height}×{grid.width} in all)" if "…" in rows else ""
-        caption = f"<figcaption>{escape(painter.title(grid))}{size}</figcaption>"
+        caption = f"<figcaption>{escape(grid.title)}{size}</figcaption>"
         matrix = f"<math><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></math>"
         row += f'<figure class="matrix{colour}">{caption}{matrix}</figure>'
     return f'<div class="row">{row}</div>'

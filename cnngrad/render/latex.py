@@ -10,7 +10,6 @@ from zlib import crc32
 from cnngrad.derivation.blocks import (
     Derivation,
     Expansions,
-    Figure,
     Formula,
     Grids,
     Heading,
@@ -105,6 +104,8 @@ _SIGNS = {
     "))": r"\Big)\Big)",
     "and": r"\quad\text{and}\quad",
     "…": r"\cdots",
+    "→": r"\to",
+    "←": r"\gets",
     "+ …": r"+ \cdots",
     "  ": r"\quad",
     "rotate 180°": r"\text{rotate } 180^\circ",
@@ -132,7 +133,6 @@ class Writer(Fitting):
     most_columns = 14
     margin = 0
     times = r" \cdot "
-    product = r"\,"
     more = r"\cdots"
     prime = "'"
     blank = r"\underline{\rule{0pt}{1.5em}\qquad}"
@@ -175,14 +175,6 @@ class Writer(Fitting):
                 return self.formula(latex(*row))
             case Expansions():
                 return self.expansions(self.sums(block))
-            case Figure(_, source, links, more):
-                rows = [
-                    rf"\xrightarrow{{\;{weight}\;}} & {output} & \longleftarrow & {back}"
-                    for weight, output, back in (map(self.part, link) for link in links)
-                ]
-                lines = r" \\[5pt] ".join([*rows, *[r"\cdots & \cdots & & \cdots"] * more])
-                brace = rf"\left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
-                return self.formula(f"{self.part(source)} {brace}")
             case Grids():
                 return self.equations([line for items in self.rows(block) for line in self.row(items)])
         return ""
@@ -216,8 +208,8 @@ class Writer(Fitting):
         """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
         for expansion in table.expansions:
             expansion = expansion.cut(_GLANCE) if table.in_short else expansion
-            symbols = [self.symbols(term.factors) for term in expansion.terms]
-            numbers = [self.factors(term.values) for term in expansion.terms]
+            symbols = [self.product(term.factors, r"\,") for term in expansion.terms]
+            numbers = [self.product(term.values) for term in expansion.terms]
             if more := expansion.left_out:
                 symbols.append(rf"\cdots \quad\text{{({counted(more, 'more term')})}}")
                 numbers.append(rf"(\text{{{more} more}} = {self.number(expansion.rest)})")
@@ -254,7 +246,6 @@ class Writer(Fitting):
             # Words are text, names and Mᵀ are mathematics.
             words = _NAMES.sub(r"}\1^{\2}_{\3}\4\\text{", item.title)
             title = re.sub(r"\\text\{\}|[_^]\{\}", "", rf"\text{{{words}}}").translate(IN_FORMULAS)
-            title += f" = {self.number(item.total)}" if item.total is not None else ""
             grid = rf"\overset{{{title}}}{{{grid}}}"
             width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:

@@ -43,10 +43,8 @@ class _Writer(Writer):
         return "\n\n".join(map(self.formula, lines))
 
     def expansions(self, sums: Iterable[list[str]]) -> str:
-        # In parts that are short enough for MathJax, if possible between sums.
-        whole = grouped(sums, lambda lines: sum(map(len, lines)), MOST_CHARACTERS)
-        parts = [part for group in whole for part in grouped(chain.from_iterable(group), len, MOST_CHARACTERS)]
-        texts = map(" \\\\\n".join, parts)
+        # In parts that are short enough for MathJax.
+        texts = map(" \\\\\n".join, grouped(chain.from_iterable(sums), len, MOST_CHARACTERS))
         return self.equations(f"\\begin{{aligned}}\n{text}\n\\end{{aligned}}" for text in texts)
 
 

@@ -88,26 +88,31 @@ class Fitting(Notation):
 
     def rows(self, block: "Grids") -> list[Sequence[Item]]:
         """The rows that fit, otherwise two arrays that lie on each other in pieces, or else the last row."""
-        whole = [row for row in block.rows if all(self._has_room(item) for item in row if isinstance(item, Grid))]
+        whole = [
+            row
+            for row in block.rows
+            if all(self.fits(self.seen(item, self.line), self.line) for item in row if isinstance(item, Grid))
+        ]
         if whole or block.apart is None:
             return whole or [block.rows[-1]]
-        pieces: list[Item] = []
-        for item in block.apart:
-            pieces += self.pieces(item) if isinstance(item, Grid) else [item]
-        return [pieces]
+        return [[piece for item in block.apart for piece in (self.pieces(item) if isinstance(item, Grid) else [item])]]
 
-    def _has_room(self, grid: Grid) -> bool:
-        return self.fits(self.seen(grid, self.line), self.line)
+    def pieces(self, grid: Grid) -> list[Grid]:
+        """The grid whole or in pieces that fit, with room for the sign between a picture's arrays."""
+        room = self.line - 6
+        grid = self.seen(grid, room)
+        parts = [grid]
+        for columns in range(min(grid.width, self.most_columns), 0, -1):
+            if all(self.fits(part, room) for part in parts):
+                break
+            parts = grid.pieces(self.most_rows, columns)
+        return parts
 
     def seen(self, grid: Grid, room: float) -> Grid:
         """A grid whole if it fits, otherwise its marked cells if it has any, with those next to them if they fit."""
         while grid.around and not self.fits(grid, room):
             grid = grid.around
         return grid
-
-    def title(self, grid: Grid) -> str:
-        """A grid's title, with what its marked products add up to."""
-        return grid.title if grid.total is None else f"{grid.title} = {self.number(grid.total)}"
 
     def fitted(self, grid: Grid, room: float) -> tuple[Grid, list[Any]]:
         """What is shown of a grid, and its columns that fit, as many as possible."""
@@ -150,17 +155,6 @@ class Fitting(Notation):
         """Whether the columns and their brackets fit."""
         return _inner(columns) + 2 <= room
 
-    def pieces(self, grid: Grid) -> list[Grid]:
-        """The grid whole or in parts that fit, with room for the sign between a picture's arrays."""
-        room = self.line - 6
-        grid = self.seen(grid, room)
-        parts = [grid]
-        for columns in range(min(grid.width, self.most_columns), 0, -1):
-            if all(self.fits(part, room) for part in parts):
-                break
-            parts = grid.pieces(self.most_rows, columns)
-        return parts
-
     def lines(self, items: Iterable[Item]) -> Iterator[Line]:
         """The lines of a row."""
         # Each unit is a matrix with the signs that belong to it.
@@ -175,21 +169,19 @@ class Fitting(Notation):
             room = self.line - sum(1 if isinstance(item, Grid) else len(self.factor(item)) + 1 for item in unit)
             parts = [self._drawn(item, room) for item in unit]
             placed.append((unit, parts, sum(map(_width, parts))))
-        total = sum(width for _, _, width in placed)
+        is_long = sum(width for _, _, width in placed) > self.line
         line: list[list[Line]] = []
-        used = 0
-        after_equals = False
+        used = 0.0
         for unit, parts, width in placed:
             # A row that is too long is first broken after its equals sign.
-            if line and (used + width > self.line or (after_equals and total > self.line)):
+            if line and used + width > self.line:
                 yield from _beside(line)
                 yield []
                 line = []
                 used = 0
                 parts = parts[unit[0] == "  " :]
-            after_equals = unit[-1] == "="
             line += parts
-            used += width
+            used = self.line if unit[-1] == "=" and is_long else used + width
         yield from _beside(line)
 
     def _drawn(self, item: Item, room: float) -> list[Line]:
@@ -201,7 +193,7 @@ class Fitting(Notation):
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
         # A title is broken only in front of its parts: "depth" stays beside its number.
-        held = re.sub(r"(?<!,) (?![·(=])", "\xa0", self.title(grid))
+        held = re.sub(r"(?<!,) (?![·(=])", "\xa0", grid.title)
         titles = [line.replace("\xa0", " ") for line in textwrap.wrap(held, int(room))] or [""]
         lines: list[Line] = [[(title, STYLES.get(grid.letter, ""))] for title in titles]
         lines.append([(f"{top_left}{bar}{top_right}", "")])

@@ -16,7 +16,6 @@ from rich.text import Text
 from cnngrad.derivation.blocks import (
     Code,
     Expansions,
-    Figure,
     Formula,
     Grids,
     Heading,
@@ -31,7 +30,6 @@ from cnngrad.derivation.blocks import Table as TextTable
 from cnngrad.errors import visible
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion
-from cnngrad.render.connections import connections
 from cnngrad.render.maths import plain
 from cnngrad.render.matrix import Fitting, grouped, style_of
 from cnngrad.render.terminal import DIM, STYLES
@@ -74,8 +72,6 @@ class Painter(Fitting):
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
                 yield Padding.indent(formula, 4)
-            case Figure():
-                yield Padding.indent(connections(block), 4)
             case Together(blocks):
                 for part in blocks:
                     yield from self._block(part)

@@ -29,7 +29,7 @@ export function typeset(element, name, rest = String) {
   }
 }
 
-for (const each of document.querySelectorAll(".figure td, .sums tbody td")) typeset(each, linked);
+for (const each of document.querySelectorAll(".sums tbody td")) typeset(each, linked);
 for (const each of document.querySelectorAll(".matrix mi")) {
   typeset(each, formula, (part) => maths("mtext", {}, part));
   each.replaceWith(...each.childNodes);
