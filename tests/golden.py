@@ -23,7 +23,7 @@ from cnngrad.programs.conditions import _COUNTS, _PREDICATES, _SIZES, separating
 from cnngrad.render.documents import document
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DW, DX, RESULTS, B, O
-from tests import claims, commands
+from tests import claims, commands, contents
 
 FOLDER = Path(__file__).with_name("golden")
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -403,6 +403,7 @@ GATHERED = {
     "figures": (FIGURES, figure),
     "common": (("quick", "standard"), common),
     "asked": (ASKED_OF_ALL, asked),
+    "contents": (contents.KINDS, contents.contents),
     "words": (TOLD, words),
     "layers": (LAYERS, read),
     "plans": (("float64", "float32"), plans),

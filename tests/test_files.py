@@ -16,6 +16,7 @@ from cnngrad.cli.main import main
 from cnngrad.files.problem import Reader
 from cnngrad.files.read import parse
 from cnngrad.tensor import Tensor
+from tests import contents, golden
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
 
@@ -93,6 +94,11 @@ def test_a_shape_that_no_array_has_is_refused(tmp_path, capsys, digits):
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     assert main(["forward", "-x", str(tmp_path / "x.npy"), "-w", "2x2"]) == 2
     assert "is not a readable NPY file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", contents.KINDS)
+def test_files_of_every_kind_are_read_or_refused_as_people_have_seen(kind):
+    assert contents.contents(kind) == golden.kept("contents", kind)
 
 
 def test_an_npz_that_unpacks_to_much_is_told_first_and_refused_where_memory_does_not_hold_it(
