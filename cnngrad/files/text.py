@@ -311,9 +311,8 @@ class _Reader:
         """R's rows without their numbers, or the lines of a vector without those of their first elements, in one."""
         count, lines = 1, ""
         for line in re.finditer(_NUMBERED, block[0]):
-            if int(line[1]) != count:
-                said = f"[{line[1]}{line[2]}] stands in front of {'row' if line[2] else 'element'} {count}"
-                self.fail(block.start() + line.start(1) - 1, said)
+            said = f"[{line[1]}{line[2]}] stands in front of {'row' if line[2] else 'element'} {count}"
+            self.refuse(block.start() + line.start(1) - 1, int(line[1]) != count, said)
             lines += ("\n" if line[2] or count == 1 else " ") + line[3].rjust(len(line[0]) - 1)
             count += 1 if line[2] else len(line[3].split())
         return lines
@@ -327,10 +326,12 @@ class _Reader:
         advice = text_advice(self.where, text[1:])
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
-    def refuse(self, place: int, found: re.Match[str] | None, words: str) -> None:
-        """Raise an error if something is found; in the words {0} is the match, {1} its first group."""
-        if found:
+    def refuse(self, place: int, found: object, words: str) -> None:
+        """Raise an error if something is true or found; in the words {0} is a match, {1} its first group."""
+        if isinstance(found, re.Match):
             self.fail(place + found.start(), words.format(found[0][:30], *found.groups()))
+        if found:
+            self.fail(place, words)
 
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
@@ -338,22 +339,20 @@ class _Reader:
         places = pairwise([0, *(head.start() + 1 for head in self.heads), len(bare)])
         label, groups, has_numbers = "", {"": list[_Piece]()}, False
         for said, (place, stop) in zip([{}, *map(_said, self.heads)], places, strict=True):
-            if "factor" in said and groups[label][-1][2].strip():
-                self.fail(place, "a factor between numbers: of those below, or of all")
+            is_between = "factor" in said and groups[label][-1][2].strip()
+            self.refuse(place, is_between, "a factor between numbers: of those below, or of all")
             # MATLAB prints the name twice, and in front of each page.
             is_again = said.get("label", label) == label and ("page" in said or not has_numbers)
             if "label" in said and not is_again:
                 label, has_numbers = said["label"], False
-                if label in groups:
-                    self.fail(place, f"a second array is called {label}")
+                self.refuse(place, label in groups, f"a second array is called {label}")
                 groups[label] = []
             groups[label].append((place, said, bare[place:stop]))
             has_numbers = has_numbers or bool(bare[place:stop].strip())
         arrays = {label: array for label, pieces in groups.items() if (array := self.array(label, pieces))}
-        if not arrays:
-            self.fail(0, "the text is empty: there is no number in it")
-        if "" in arrays and len(arrays) > 1:
-            self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
+        self.refuse(0, not arrays, "the text is empty: there is no number in it")
+        others = ", ".join(filter(None, arrays))
+        self.refuse(0, "" in arrays and others, f"an array without a label beside {others}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
     def array(self, label: str, pieces: list[_Piece]) -> Loose | None:
@@ -362,7 +361,7 @@ class _Reader:
         self.about = {key: value for _, said, _ in reversed(pieces) for key, value in said.items()}
         array, axes, doubt = self.joined(pieces)
         if not array.size:
-            self.refuse(place, re.search(".+", label), "no array follows {0}")
+            self.refuse(place, label, f"no array follows {label}")
             return None
         kind = self.about.get("type", "")
         sizes = _sizes(self.about.get("sizes") or f"[{self.about.get('new', '')}")
@@ -375,9 +374,9 @@ class _Reader:
             sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
         if sizes and -1 not in sizes:
             is_other = array.ndim > 1 and _long(array.shape) != _long(sizes)
-            if prod(sizes) != array.size or len(sizes) > _DEEPEST or is_other:
-                said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
-                self.fail(place, f"{said} is declared, but {there} is there")
+            is_other = is_other or prod(sizes) != array.size or len(sizes) > _DEEPEST
+            said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
+            self.refuse(place, is_other, f"{said} is declared, but {there} is there")
             array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
@@ -412,18 +411,17 @@ class _Reader:
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             read = self.table if is_table else self.brackets
             array, doubt = read(start + begin, source[begin:])
-            if "label" in said and "\n" not in source[:first] and prod(array.shape[: 1 + is_table]) > 1:
-                self.fail(start + first, "numbers beside a label, and others below them")
+            is_beside = "label" in said and "\n" not in source[:first] and prod(array.shape[: 1 + is_table]) > 1
+            self.refuse(start + first, is_beside, "numbers beside a label, and others below them")
             column = int(said.get("column", 1))
             if column < 2 or not rows:
                 rows, following = [*rows, []], min(column, 1)
             rows[-1].append(array)
             there = f"{following} to {following + array.shape[-1] - 1}"
-            if "column" in said:
-                last, doubt = said.get("last", column), ""
-                if f"{column} to {last}" != there:
-                    self.fail(start, f"columns {column} to {last} are said, but {there} are there")
             following += array.shape[-1]
+            if "column" in said:
+                doubt, these = "", f"{column} to {said.get('last', column)}"
+                self.refuse(start, these != there, f"columns {these} are said, but {there} are there")
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in rows]) if rows else np.empty(0)
         except ValueError:
@@ -453,11 +451,10 @@ class _Reader:
             pages = [(*page, -1, -1) for page in pages]
         free = [axis for axis, index in enumerate(pages[0]) if index < 0]
         fixed = [[index for index in page if index >= 0] for page in pages]
-        if len({*map(len, fixed)}) > 1 or not fixed[0] or len(free) != 2 or array.ndim != 3:
-            self.fail(place, "pages with indices: not two whole axes each, and a number for each other axis")
-        sizes = _grid(fixed)
-        if len(array) != len(fixed) or not sizes:
-            self.fail(place, f"{len(fixed)} pages with indices: some are missing or stand twice")
+        is_other = len({*map(len, fixed)}) > 1 or not fixed[0] or len(free) != 2 or array.ndim != 3
+        self.refuse(place, is_other, "pages with indices: not two whole axes each, and a number for each other axis")
+        is_gap = len(array) != len(fixed) or not (sizes := _grid(fixed))
+        self.refuse(place, is_gap, f"{len(fixed)} pages with indices: some are missing or stand twice")
         array = array[np.lexsort(np.transpose(fixed)[::-1])].reshape(*sizes, *array.shape[1:])
         # Pages of one row may be vectors.
         return np.moveaxis(array, (-2, -1), free), 0 if free[0] and array.shape[-2] == 1 else _DEEPEST
@@ -508,19 +505,17 @@ class _Reader:
         opened = marks[: marks.index(b"0")][: array.ndim - 1]
         functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
         # All gaps between arrays must be alike: nothing, a line break, or several.
-        if b"\f" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1:
-            self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
+        is_mixed = b"\f" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1
+        self.refuse(place, is_mixed, "several arrays in a line, or parted by comments: rows of one, or without labels")
         # A function holds one array.
         other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
         has_fronts = functions[:1] == [1] or any(front[-1] in "[{" for front in self.fronts)
-        is_uneven = len(array) > 1 and (has_fronts or re.search(other, marks))
-        if is_uneven or any(array.shape[axis] > 1 for axis in functions):
-            self.fail(place, _UNEVEN)
-        has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source)
-        if has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1):
-            self.fail(
-                place, "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
-            )
+        is_uneven = len(array) > 1 and bool(has_fronts or re.search(other, marks))
+        self.refuse(place, is_uneven or any(array.shape[axis] > 1 for axis in functions), _UNEVEN)
+        has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source) is not None
+        is_round = has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1)
+        said = "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
+        self.refuse(place, is_round, said)
         # Round brackets without a comma are no axis in Python, nor is a list of one function.
         around = [found.end() for found in re.finditer(rb"[\[(](?=\x01.)", opened)]
         around += [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
@@ -537,10 +532,8 @@ class _Reader:
         planes, height, width = array.shape
         count = _counting(array[0])
         # A number in quotation marks in each line is its index, as R writes it.
-        if count > 1 or (width > 1 and source.count('"') == 2 * planes * height):
-            self.fail(place, _INDICES)
-        if height > 2 and array[0, 0].tolist() == [height - 1, 2]:
-            self.fail(place, _TITLES)
+        self.refuse(place, count > 1 or (width > 1 and source.count('"') == 2 * planes * height), _INDICES)
+        self.refuse(place, height > 2 and array[0, 0].tolist() == [height - 1, 2], _TITLES)
         has_pairs = mark == "," in lines and width == 2 and array.dtype.kind == "i"
         return array, _COMMAS if has_pairs else ("", _INDICES, _TITLES)[count]
 
@@ -604,8 +597,8 @@ class _Reader:
                 self.no_number(place + chunk.start(), words, steps, power)
             parts.append(array)
         array = np.concatenate(parts)
-        if np.isinf(array).any() and "inf" not in source.lower():
-            self.fail(place, "a number beyond float64's largest")
+        is_beyond = np.isinf(array).any() and "inf" not in source.lower()
+        self.refuse(place, is_beyond, "a number beyond float64's largest")
         return self.declared(place, array, integer, based is not None)
 
     def no_number(self, place: int, words: str, steps: _Steps, power: str) -> NoReturn:
@@ -622,19 +615,17 @@ class _Reader:
         """The numbers as integers of the declared type, if there is one; an error if it can't hold them."""
         if not integer:
             return array
-        if array.dtype.kind == "f":
-            self.fail(place, f"decimals where {integer[0]} is declared")
+        self.refuse(place, array.dtype.kind == "f", f"decimals where {integer[0]} is declared")
         # Python's int is taken to have 64 bits. C's has 32: the highest bit of a hexadecimal number is its sign.
         bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
         held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in integer.string)}int{bits}")
-        if ((held != array) & (not is_hex or array.astype(f"uint{bits}") != array)).any():
-            self.fail(place, f"a number that {integer[0]} does not hold")
+        is_beyond = (held != array) & (not is_hex or array.astype(f"uint{bits}") != array)
+        self.refuse(place, is_beyond.any(), f"a number that {integer[0]} does not hold")
         return held.astype(np.int64)
 
     def explain(self, place: int, source: str, apart: str, mark: str) -> NoReturn:
         """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
-        if ";" in source and ";" not in apart + mark:
-            self.fail(place, f"';' may end a row, or an element; {_UNEVEN}")
+        self.refuse(place, ";" in source and ";" not in apart + mark, f"';' may end a row, or an element; {_UNEVEN}")
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
         texts = [row[0].strip(" \n\1\f").removeprefix("|").removesuffix(mark) for row in rows]
         parted, first = mark if any(mark in text for text in texts) else None, 0
@@ -644,15 +635,12 @@ class _Reader:
                 re.sub(r"\s+", " ", row[0].strip()[:30]),
                 place + row.start(),
             )
-            if first and len(cells) != first:
-                count = counted(len(cells), "number")
-                self.fail(at, f"row {number} has {count}, row 1 has {first}: all rows must be equally long")
-            if any(len(cell) > 1 for cell in cells):
-                has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
-                self.fail(at, f"{said!r} has {has}, or two numbers each")
-            if [] in cells:
-                self.fail(at, f"a number is missing in {said!r}")
             first = first or len(cells)
+            lengths = f"row {number} has {counted(len(cells), 'number')}, row 1 has {first}"
+            self.refuse(at, len(cells) != first, f"{lengths}: all rows must be equally long")
+            has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+            self.refuse(at, any(len(cell) > 1 for cell in cells), f"{said!r} has {has}, or two numbers each")
+            self.refuse(at, [] in cells, f"a number is missing in {said!r}")
         self.fail(place, _UNEVEN)
 
 
