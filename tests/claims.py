@@ -1,10 +1,13 @@
 """Claims of every size, shape, form and kind of error, and functions, whose reports are kept as golden files."""
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
 
 import cnngrad
+from cnngrad.render.machines import github, gradescope, junit
+from cnngrad.render.style import Style
 
 
 def problem(x, w, b=None, dtype=int, **options):
@@ -165,8 +168,29 @@ def _short(x, w, dedo, **options):
 
 
 def _transposed(x, w, dedo, **options):
-    found = cnngrad.backward(x, w, dedo, transposed=True, **options)
+    found = cnngrad.backward(x, w, dedo, **options)
     return found.dw, found.dx * options["stride"]
+
+
+def _by_shapes(x, w, dedo, *, stride, padding, dilation, groups):
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dx.tolist(), found.dw.tolist()
+
+
+def _in_place(x, w, dedo, bias=None, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    x[...] = found.dx
+    return {"dX": x, "grad_w": found.dw, "db": None if bias is None else found.db}
+
+
+def _with_b_first(b, x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dw, found.dx, found.db if b is None else b
+
+
+def _returning(value):
+    return lambda x, w, dedo, **_: value(x, w)
 
 
 # Functions, and how `check_function` is asked to call them.
@@ -176,6 +200,18 @@ FUNCTIONS = {
     "samples and channels": (_of_samples, {"without": ["padding"], "seed": 3}),
     "no options": (_not_finite, {"suite": "quick", "dims": 1}),
     "short numbers": (_short, {"decimals": True, "expect": ["dEdb"], "written": "float32"}),
+    "by shapes": (_by_shapes, {"without": ["bias"]}),
+    "in place": (_in_place, {"without": ["bias"]}),
+    "b first": (_with_b_first, {"padding": 1, "expect": ["dW"]}),
+    "nothing": (_returning(lambda x, w: None), {}),
+    "one number": (_returning(lambda x, w: 3), {}),
+    "four arrays": (_returning(lambda x, w: (w, x, w, x)), {}),
+    "words": (_returning(lambda x, w: ("w", "x")), {}),
+    "an unknown name": (_returning(lambda x, w: {"dw": w, "q" * 50: x}), {}),
+    "two names": (_returning(lambda x, w: {"dw": w, "grad_w": w, "dW": w}), {}),
+    "complex numbers": (_returning(lambda x, w: (w * 1j, x)), {}),
+    "zeros": (_returning(lambda x, w: (0 * w, 0 * x)), {"without": ["stride", "bias"], "dims": 1}),
+    "too few options": (lambda x, w, dedo, padding: (w, x), {"suite": "quick"}),
     "transposed": (_transposed, {"transposed": True, "stride": 2}),
 }
 
@@ -186,7 +222,11 @@ def findings(name):
     # Few of the smaller layers are enough to show one.
     with patch("cnngrad.programs.shrinking._MOST_RUNS", 9):
         found = cnngrad.check_function(function, **{"suite": "quick"} | asked)
-    return f"{found}\n{found.summary}\n"
+    text = f"{found}\n{found.summary}\n"
+    if name == "an exception":
+        still = replace(found, run={})
+        text += f"{junit(still, Style())}{github(still, Style())}{gradescope(still, Style(hidden='s*', points=5))}"
+    return text
 
 
 def report(name):
