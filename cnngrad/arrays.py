@@ -89,7 +89,7 @@ _FEW = 2**4
 # Number of elements up to which BLAS uses one thread anyway.
 _ONE_PART = 2**13
 # Number of elements that one job scans, in a third of a millisecond; larger arrays are shared among threads.
-_SHARED = 2**19
+_PART = 2**19
 # The deepest nesting of lists that is read; a layer's arrays have at most 5 axes.
 _DEEPEST = 16
 # NumPy has no bfloat16: in files each number is two bytes, the upper half of a float32.
@@ -294,7 +294,7 @@ def is_whole(array: Array) -> bool:
     """Whether every number is an integer; tested part by part, to save memory."""
     if array.dtype.kind != "f":
         return True
-    return all((np.rint(part) == part).all() for part in np.array_split(array.ravel("K"), 1 + array.size // _SHARED))
+    return all((np.rint(part) == part).all() for part in np.array_split(array.ravel("K"), 1 + array.size // _PART))
 
 
 def norm(array: Array) -> float:
@@ -313,7 +313,7 @@ def norm(array: Array) -> float:
             squares = float(np.vdot(array, array))
         else:
             # In another byte order each part is copied twice, so smaller parts save memory.
-            size = _SHARED if array.dtype.isnative else _SHARED // 16
+            size = _PART if array.dtype.isnative else _PART // 16
             parts = np.array_split(array.ravel("K"), -(-array.size // size))
             sums = np.empty(len(parts))
 

@@ -31,6 +31,8 @@ OPERATORS = {
     ast.NotIn: ("not in", "in"), ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "+"),
     ast.FloorDiv: ("//", "*"), ast.And: ("and", "or"), ast.Or: ("or", "and"),
 }  # fmt: skip
+# Sizes of parts that are done one after another: they decide time and memory alone, which the benchmarks measure.
+PARTS = {"_BLOCK", "_ONE_PART", "_PART", "_TOGETHER"}
 # Written in a copy by the run with the unchanged code: how long each test takes, and the functions that it calls.
 CALLS = ROOT / "calls.json"
 calls = json.loads(CALLS.read_text()) if CALLS.exists() else {}
@@ -47,7 +49,9 @@ def changes(path):
     def span(node):
         return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 
-    nodes = list(ast.walk(ast.parse(text)))
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.Assign) and PARTS & set(named(node)))]
+    nodes = list(ast.walk(tree))
     calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "reshape"]
     # NumPy takes any negative size for the one that is left.
     alike = {id(size.operand) for call in calls for size in call.args if isinstance(size, ast.UnaryOp)}
@@ -57,6 +61,10 @@ def changes(path):
         for first, last, new in replacements(node, span, data):
             changed = data[:first] + new.encode() + data[last:]
             yield node.lineno, f"{data[first:last].decode()!r} -> {new!r}", changed.decode()
+
+
+def named(assignment):
+    return [target.id for target in assignment.targets if isinstance(target, ast.Name)]
 
 
 def replacements(node, span, data):

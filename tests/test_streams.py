@@ -1,5 +1,6 @@
 """Whatever the standard streams are: the exit code is a documented one, and what standard error says is true."""
 
+import io
 import os
 import pty
 import resource
@@ -9,9 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cnngrad.cli.answer import progress_bar
 from cnngrad.cli.session import ExitCode
 
 ROOT = Path(__file__).parents[1]
@@ -291,3 +294,24 @@ def test_exit_codes_are_those_of_shells():
         "PIPE_CLOSED": 141,
         "TERMINATED": 143,
     }
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("kind", [lambda: None, io.StringIO, Terminal], ids=["none", "file", "terminal"])
+def test_a_bar_shows_progress_on_a_terminal_after_a_second(kind, monkeypatch):
+    now, stream = [0.0], kind()
+    monkeypatch.setattr("cnngrad.render.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with progress_bar(SimpleNamespace(stderr=stream)) as advance:
+        now[0] = 0.99
+        advance("dEdX", 1, 4)
+        assert stream is None or stream.getvalue() == ""
+        now[0] = 1.0
+        advance("dEdX", 2, 4)
+        advance("layers", 1, 2, "stride-2, 1 failing")
+    shown = stream.getvalue() if stream else ""
+    for words in ("dEdX", "stride-2, 1 failing"):
+        assert (words in shown) == isinstance(stream, Terminal)
