@@ -81,7 +81,7 @@ def asked_cells(layer, sheet):
 def ways(layer, result):
     """The right recipe of a result, and each way in which a usual mistake changes it."""
     right = right_recipe(layer, result)
-    usual = [each for each in CATALOGUE if each.short and each.is_made_in(layer)]
+    usual = [each for each in CATALOGUE if each.short and each.suits(layer)]
     return [right, *(recipe for each in usual for recipe in each.changed(right))]
 
 

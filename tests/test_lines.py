@@ -272,7 +272,7 @@ def tried(mistake, program, programs):
 )
 def test_the_wrong_line_makes_the_mistake_and_the_fix_makes_it_right(number, mistake, whole):
     kinds = {"filled": (FILLED, FILLING), "transposed": ([WIDE, *TRANSPOSED], TRANSPOSING)}
-    cases, programs = kinds.get(mistake.only, (LAYERS, PROGRAMS))
+    cases, programs = kinds.get(mistake.needs, (LAYERS, PROGRAMS))
     programs = of(mistake.code[1], programs)
     assert programs
     least = 2 if whole else 1
@@ -300,7 +300,7 @@ def test_lines_and_fixes_suit_any_number_of_axes(case, data, filters, whole):
     for mistake in [each for each in CATALOGUE if each.short] if whole else CATALOGUE[3:30:9]:
         needs = {"spatial[0]": 2, "fewer": 2, ",,,": 2}
         fits = all(program.layer.dims == dims for part, dims in needs.items() if part in "".join(mistake.code))
-        is_theirs = not mistake.only.startswith(("f", "t")) and mistake.id not in OF_MEMORY
-        if fits and is_theirs and (len(data) > 2 or mistake.needs in ("", "groups")):
+        is_theirs = not mistake.needs.startswith(("f", "t")) and mistake.id not in OF_MEMORY
+        if fits and is_theirs and (len(data) > 2 or mistake.needs not in ("channels", "batch")):
             told += tried(mistake, program, of(mistake.code[1], PROGRAMS))
     assert sum(shown for _, shown in told) >= (12 if whole else 1), told

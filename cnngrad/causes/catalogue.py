@@ -97,9 +97,8 @@ class Mistake:
             here and in the sentences.
         short: a phrase for the list of mistakes that numbers hide; several mistakes may share one. A mistake without
             such a phrase is rare: it is tried only if no other mistake explains a result.
-        needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
-        only: the layers in which it can be made: `transposed` or `plain` ones, or plain ones whose padding is `zeros`
-            or is `filled`; empty for all.
+        needs: the layers in which people make it: those with several `channels` or filters, with a `batch` axis or with
+            `groups`; `transposed` or `plain` ones, or plain ones whose padding is `zeros` or `filled`; empty for all.
         joins: whether it often occurs together with another mistake, so that all others are tried after it.
         forward: `says` and `fix` for O, if they differ.
         of_dx: `says` and `fix` for dE/dX, if they differ.
@@ -114,7 +113,6 @@ class Mistake:
     line: str
     short: str = ""
     needs: str = ""
-    only: str = ""
     joins: bool = False
     forward: tuple[str, str] | None = None
     of_dx: tuple[str, str] | None = None
@@ -147,21 +145,17 @@ class Mistake:
                 yield change
 
     def suits(self, layer: Layer) -> bool:
-        """Whether the mistake can be made in a layer, or in the one whose twin it is."""
+        """Whether people make the mistake in a layer, or in the one whose twin it is."""
         kinds = ("transposed",) if layer.own.transposed else ("plain", "zeros" if layer.mode == "zeros" else "filled")
-        return self.only in ("", *kinds)
-
-    def is_made_in(self, layer: Layer) -> bool:
-        """Whether people make it in such a layer: one with several filters or channels, a batch axis, or groups."""
         counts = {"channels": max(layer.filters, layer.channels), "batch": layer.x_lead, "groups": layer.groups}
-        return self.suits(layer) and counts.get(self.needs, 2) > 1
+        return self.needs in ("", *kinds) or counts.get(self.needs, 1) > 1
 
     def words(self, result: Tensor, layer: Layer) -> tuple[str, str]:
         """What the mistake is, and how to fix it, in one result of a layer."""
         made = layer.role[result]
         usual = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
         says, fix = spelled(self.flipped.get(made, usual) if layer.flip else usual, layer.conv, made)
-        if self.only != "transposed":
+        if self.needs != "transposed":
             says, fix = told(layer, result, says), told(layer, result, fix)
         return says.replace("the gradient", "O") if layer.transposed and result is O else says, fix
 
@@ -494,7 +488,7 @@ def empty_crop(recipe: Recipe) -> Changes:
     "create dX in X's shape: the last rows, which no window reaches, are 0",
     line="padded = covered",
     short="rows left over by the stride",
-    only="plain",
+    needs="plain",
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
@@ -512,7 +506,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     "the zeros belong behind the last window, not in front of the first",
     line="padded = np.pad(covered, in_front)",
     short="rows left over by the stride",
-    only="plain",
+    needs="plain",
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
@@ -528,7 +522,7 @@ Mistake(
     "compute O with its output padding: these rows hold sums of x·w where an x reaches them",
     line="o = np.pad(full[{x:,,*fewer}], behind)",
     short="an output padding of zeros",
-    only="transposed",
+    needs="transposed",
 )(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1], only))
 
 
@@ -543,7 +537,7 @@ Mistake(
         "the output padding is added in front of O",
         "add it behind: cut `before` positions off the front, and fewer off the end",
     ),
-    only="transposed",
+    needs="transposed",
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
     """The output padding stands in front of O, not behind; its rows of dE/dO may be set to 0 first."""
@@ -562,7 +556,7 @@ Mistake(
     "compute O with its output padding: it adds rows and columns behind",
     line="o = full[{x:,,*fewer}]",
     short="an output padding that is ignored",
-    only="transposed",
+    needs="transposed",
 )(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1]))
 
 
@@ -749,7 +743,7 @@ Mistake(
     "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
     line='framed = np.pad(x, pads, mode="edge")',
     short="a padding that is not zeros",
-    only="zeros",
+    needs="zeros",
 )(lambda recipe: _other_borders(recipe))
 
 
@@ -760,7 +754,7 @@ Mistake(
     "fill it as the mode says: np.pad(x, pads, mode), where replicate is NumPy's edge, and circular its wrap",
     line='framed = np.pad(x, pads, "edge")',
     short="a padding that is filled in another way",
-    only="filled",
+    needs="filled",
     of_dx=(
         "the gradients of the padding are added to other elements than those that stand there",
         "add the gradient of each position of the padding to the element of X that stands there",
@@ -783,7 +777,7 @@ def _other_borders(recipe: Recipe) -> Changes:
     "add the gradient of each position of the padding to the element of X that stands there, and crop then",
     line="dx = padded[{x:,,*inside}]",
     short="gradients of the padding that are dropped",
-    only="filled",
+    needs="filled",
     joins=True,
 )
 def border_not_folded(recipe: Recipe) -> Changes:
@@ -1199,7 +1193,7 @@ def padding_wrong(recipe: Recipe) -> Changes:
     "the derivative of an activation is part of the gradient",
     "dE/dO is the gradient of this layer's own output: multiply by the activation's derivative before this layer",
     line="moving = dedo * (o > 0)",
-    only="plain",
+    needs="plain",
 )
 def activation_applied(recipe: Recipe) -> Changes:
     """dE/dO is multiplied by the derivative of an activation of O, or dE/dX by that of one of X."""
@@ -1297,7 +1291,7 @@ def border_side(recipe: Recipe) -> Changes:
     "of several positions that stand for one element of X only the last counts",
     "np.add.at(dx, index, padded) adds up what dx[index] += padded overwrites if an index occurs twice",
     line="dx[np.ix_(*repeated)] += padded",
-    only="filled",
+    needs="filled",
 )
 def index_repeated(recipe: Recipe) -> Changes:
     """An element keeps only the gradient of the last position that stands for it."""

@@ -61,7 +61,7 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
         return HardProblem(
             keys, "" if before == after else f"X is {after} instead of {before}, which reveals more mistakes"
         )
-    words = hidden_words(layer, set(_hidden(tried, seed)) - set(_hidden(telling, seed)))
+    words = hidden_words(set(_hidden(tried, seed)) - set(_hidden(telling, seed)))
     return HardProblem(keys, f"this shape hides some mistakes: {words}; --grow changes the shape" if words else "")
 
 

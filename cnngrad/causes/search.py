@@ -336,7 +336,7 @@ class Search:
         if others and not more:
             fix += f" Or: {'; or '.join(map(said, others))}."
         # The lines of code belong to the backward pass of a convolution without flip, or to O of a transposed layer.
-        is_theirs = likeliest.only == "transposed" if own.transposed else user is not O
+        is_theirs = likeliest.needs == "transposed" if own.transposed else user is not O
         coded = found[first].coded and not more and not own.flip and is_theirs
         return Diagnosis(
             {tuple(mistake.id for mistake in mistakes): found[mistakes] for mistakes in explained},
@@ -482,13 +482,11 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     return tuple(mistake.id for mistake in made_here if not any(claim.shows(mistake) for claim in claims))
 
 
-def hidden_words(layer: Layer, ids: Iterable[str]) -> str:
-    """A phrase that lists the given mistakes, as far as people make them in such a layer; may be empty.
+def hidden_words(ids: Iterable[str]) -> str:
+    """A phrase that lists the given mistakes; may be empty.
 
-    >>> from cnngrad.layer import make_layer
-    >>> hidden_words(make_layer((3, 3), (2, 2)), ["stride-ignored", "stride-gap-wrong", "groups-mixed", "scaled"])
+    >>> hidden_words(["stride-ignored", "stride-gap-wrong", "scaled"])
     'a factor; a wrong stride'
     """
     wanted = set(ids)
-    found = dict.fromkeys(each.short for each in CATALOGUE if each.id in wanted and each.is_made_in(layer))
-    return "; ".join(found)
+    return "; ".join(dict.fromkeys(each.short for each in CATALOGUE if each.id in wanted))

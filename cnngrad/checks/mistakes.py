@@ -49,7 +49,7 @@ def shown(mistake: Mistake) -> tuple[Grids, Report]:
         layer = make_layer(x, w, **settings)
         arrays = random_arrays(layer, 0)
         given = [layer.layouts.written(t, arrays[t].reshape(layer.shapes[t])) for t in (X, W, DEDO)]
-        for result in _CLAIMED if mistake.is_made_in(layer) else ():
+        for result in _CLAIMED:
             for recipe in (way for way in mistake.changed(right_recipe(layer, result)) if way.coded >= coded):
                 options: dict[str, Any] = {**settings, result.keyword: made(recipe, Data.of(layer, arrays))}
                 report = check(*given, **options)

@@ -335,7 +335,7 @@ class Report:
             for compared in gradient.explained:
                 yield Together((Heading((str(compared.right.target),)), labelled(compared)))
         hidden = {name for gradient in gradients for name in gradient.hidden}
-        if words := hidden_words(self.layer, hidden):
+        if words := hidden_words(hidden):
             yield from sentences([
                 f"This problem does not reveal some mistakes: {words}. cnngrad check --hard prints a problem of the "
                 "same layer that reveals all that its shape allows."

@@ -66,8 +66,7 @@ class Telling:
             right = self._cells(result, right_recipe(self.layer, result), data)
             alike = dict[bytes, Way]()
             for mistake in CATALOGUE:
-                is_usual = mistake.short and mistake.is_made_in(self.layer)
-                for recipe in mistake.changed(right_recipe(self.layer, result)) if is_usual else ():
+                for recipe in mistake.changed(right_recipe(self.layer, result)) if mistake.short else ():
                     wrong = self._cells(result, recipe, data)
                     if wrong.shape == right.shape and (wrong != right).any():
                         way = alike.setdefault(wrong.astype(float).tobytes(), Way([], recipe, wrong != right))
