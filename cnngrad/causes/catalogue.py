@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, combinations, permutations, product
+from itertools import chain, combinations, islice, permutations, product
 from math import prod
 from typing import Any
 
@@ -496,7 +496,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     yield from _cut(recipe, padded - leftover - before)
     reached = padded - leftover - before - after
     if min(reached) > 0:
-        yield from _cut(recipe, reached, coded=False)
+        yield from islice(_cut(recipe, reached, coded=False), 1)
 
 
 @Mistake(
