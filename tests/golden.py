@@ -175,7 +175,7 @@ TOLD = {
     "channels last, flip": ((2, 9, 8, 3), (3, 2, 3, 2), {"layout": "nhwc", "filter_layout": "hwio", "flip": True}),
     "one axis, filled": ((3, 9), (2, 3, 3), {"dims": 1, "padding": 1, "padding_mode": "reflect"}),
     "three axes, no channels": ((5, 4, 6), (2, 2, 2), {"dims": 3}),
-    "transposed": ((2, 4, 3), (2, 3, 3, 2), {"transposed": True, "groups": 1}),
+    "transposed": ((2, 4, 3), (2, 3, 3, 2), {"transposed": True, "groups": 2}),
     "all shapes alike": ((2, 2, 3, 3), (2, 2, 3, 3), {"padding": 1}),
     "transposed, channels last": ((4, 3, 2), (2, 3, 3, 2), {"transposed": True, "layout": "nhwc"}),
 }
