@@ -319,10 +319,9 @@ def test_the_connections_of_an_input_are_drawn():
     assert [name for name in re.findall(r">(w\d\d)", svg)][:4] == ["w22", "w21", "w12", "w11"]
     for drawn in (r"\to \overset{\text{outputs}}", r"\gets \overset{\text{gradients}}"):
         assert drawn in tex
-    assert re.search(r"\[x33\] │ +→ │ w21 │ +→ │ o23 │ +← │ ∂E/∂o23 │", text)
+    assert re.search(r"^x33 → │ w21 │ → │ o23 │ ← │ ∂E/∂o23 │$", text, re.MULTILINE)
     # If there are many connections, the first are drawn, with a note that there are others.
     many = document(".txt", cnngrad.derive("9x9", "4x4", "6x6", sections=["mlp"]))
-    assert "inputs, 3 of 81" in many
     assert re.search(r"weights, 6 of 16 +outputs, 6 of 16 +gradients, 6 of 16", many)
 
 

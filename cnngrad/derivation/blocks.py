@@ -30,7 +30,7 @@ class Derivative(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """Words in a formula; plain text has `plain` instead, and if `text` is empty only plain text has words."""
+    """Words in a formula; plain text has `plain` instead."""
 
     text: str
     plain: str = ""

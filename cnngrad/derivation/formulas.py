@@ -56,15 +56,13 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
 
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
-    # Only plain text says which letters are free.
-    free = Phrase("", f"{'and ' * layer.lead[B]}all {', '.join((*i, *u))} with ")
-    first, *others = ((position, meets, letter) for position, letter in zip(read, p, strict=True))
+    met = [(position, meets, letter) for position, letter in zip(read, p, strict=True)]
     summed = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), own)
     plain, full = layer.role[O], layer.role[DX]
     return {
         plain: total(plain, there, zip((*here[W].lead[-1:], *u), strict=True)),
         DW: total(DW, there, zip((*here[windows].lead[:-1], *i), strict=True)),
-        full: total(full, here, (*[(Phrase("", "all "), *summed)][: layer.lead[B]], (free, *first), *others)),
+        full: total(full, here, (*[summed][: layer.lead[B]], *met)),
         DB: total(DB, here, zip((*here[O].lead[:-1], *here[O].place), strict=True)),
     }
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from math import prod
 from shlex import quote
 
-import numpy as np
-
 from cnngrad.derivation.blocks import (
     Derivation,
     Derivative,
@@ -315,27 +313,15 @@ def _connections(board: Board) -> Said:
     factors, count = board.factors(DX, place, _MOST_CONNECTIONS)
     if not factors:
         return
-    x, shape = board.symbol(X, place), board.layer.canonical[X]
-    # The input with its neighbours in the column of its sample's inputs.
-    own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
-    near = range(size)[max(0, own - 1) : own + 2]
-    inputs = [board.symbol(X, index) for index in zip(*np.unravel_index(near, shape), strict=True)]
+    x = board.symbol(X, place)
     dedos, weights = zip(*factors, strict=True)
 
-    def nodes(name: str, tensor: Tensor, symbols: Sequence[Symbol], every: int) -> Grid:
-        title = f"{name}, {len(symbols)} of {every}" if len(symbols) < every else name
-        return Grid(title, len(symbols), 1, lambda row, _: Cell(symbols[row], symbols[row] == x), tensor)
+    def nodes(name: str, symbols: Sequence[Symbol]) -> Grid:
+        title = f"{name}, {len(symbols)} of {count}" if len(symbols) < count else name
+        return Grid(title, len(symbols), 1, lambda row, _: Cell(symbols[row]), symbols[0].tensor)
 
     outputs = [dedo.of_array for dedo in dedos]
-    yield [
-        nodes("inputs", X, inputs, size),
-        "→",
-        nodes("weights", W, weights, count),
-        "→",
-        nodes("outputs", O, outputs, count),
-        "←",
-        nodes("gradients", DEDO, dedos, count),
-    ]
+    yield [x, "→", nodes("weights", weights), "→", nodes("outputs", outputs), "←", nodes("gradients", dedos)]
     forward = (
         " sends its value along each connection, multiplied by the weight w on it. In the backward pass the gradient "
         "∂E/∂o of each output, often written δ, returns along the same connection, multiplied by the same w, and "

@@ -71,7 +71,7 @@ def latex(*row: Node) -> str:
             case Derivative(by, of):
                 text += rf"\frac{{\partial {latex(of)}}}{{\partial {latex(by)}}}"
             case Phrase(words):
-                text += rf"{' ' * words.startswith(' ')}\text{{{words}}}{' ' * words.endswith(' ')}" * bool(words)
+                text += rf"{' ' * words.startswith(' ')}\text{{{words}}}{' ' * words.endswith(' ')}"
             case Sum(factors, over):
                 product = r"\, ".join(map(latex, factors))
                 text += rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {product}"
@@ -104,7 +104,7 @@ def _mathml(node: Node) -> str:
         case Derivative(by, of):
             return f"<mfrac>{_row('∂', of)}{_row('∂', by)}</mfrac>"
         case Phrase(text):
-            return f"<mtext>{escape(text).replace(' ', '&#160;')}</mtext>" * bool(text)
+            return f"<mtext>{escape(text).replace(' ', '&#160;')}</mtext>"
         case Sum(factors, over):
             commas = "<mo>,</mo>".join("".join(map(_mathml, each)) for each in over)
             return f"<munder><mo>∑</mo><mrow>{commas}</mrow></munder>{_THIN.join(map(_mathml, factors))}"

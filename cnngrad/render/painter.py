@@ -42,8 +42,7 @@ _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=Fals
 _LONGEST_NAME = 26
 # Maximum number of lines of a shortened sum.
 _MOST_LINES = 2
-# A line of a formula that does not fit 80 columns, and where it may be broken.
-_LONG = re.compile(r"^.{77,}", re.MULTILINE)
+# Where a line of a formula may be broken.
 _BREAKS = re.compile(r"(?<=\))·|(?<= [pqr]), ")
 
 
@@ -68,7 +67,9 @@ class Painter(Fitting):
             case Formula(row):
                 # Letters have their tensor's colour: o(i, j), w[f,c](u, v), ∂E/∂x(p, q).
                 # A line that is too long is broken behind factors and conditions, not within an index.
-                formula = Text(_LONG.sub(lambda line: _BREAKS.sub(r"\g<0>\n    ", line[0]), plain(*row)))
+                lines = plain(*row).splitlines()
+                long = (_BREAKS.sub(r"\g<0>\n    ", line) if len(line) > self.line - 4 else line for line in lines)
+                formula = Text("\n".join(long))
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
                 yield Padding.indent(formula, 4)
@@ -100,8 +101,8 @@ class Painter(Fitting):
                     table.add_row(visible(name, _LONGEST_NAME), *others)
                 yield table
             case Grids():
-                lines = [line for items in self.rows(block) for line in ([], *self.lines(items))][1:]
-                yield Group(*(Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in lines))
+                drawn = [line for items in self.rows(block) for line in ([], *self.lines(items))][1:]
+                yield Group(*(Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in drawn))
 
     def _part(self, part: Part | None) -> Text:
         return Text(self.part(part), style=style_of(part))
