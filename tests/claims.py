@@ -6,8 +6,12 @@ from unittest.mock import patch
 import numpy as np
 
 import cnngrad
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.recipe import right_recipe
+from cnngrad.layer import Relation, make_layer
 from cnngrad.render.machines import github, gradescope, junit
 from cnngrad.render.style import Style
+from cnngrad.tensor import DEDO, DX, W, X
 
 
 def problem(x, w, b=None, dtype=int, **options):
@@ -39,6 +43,11 @@ def every_third(numbers):
     return lambda right, _: np.where(np.arange(right.size).reshape(right.shape) % 3 == 0, numbers, right)
 
 
+def alike_at(count):
+    """Puts one number in the place of the first elements."""
+    return lambda right, _: np.where(np.arange(right.size).reshape(right.shape) < count, 50, right)
+
+
 def written(form):
     """The numbers as a text has them."""
     return lambda right, _: np.vectorize(lambda value: float(f"{value:{form}}"))(right).tolist()
@@ -53,6 +62,23 @@ NOTES = (5, 5), (2, 2)
 LONG = (6, 6), (3, 3)
 DIAGONAL = np.eye(4) == 1
 LATE = np.arange(5)[:, None] > 1
+FEW = np.arange(25).reshape(5, 5) % 5 == 1
+
+
+def following(*relation):
+    """dE/dX by another relation: input position = s*i + d*u + c, with these s, d and c."""
+
+    def claim(_, given):
+        layer = make_layer(given["x"].shape, given["w"].shape, padding=given["padding"])
+        data = Data.of(layer, {X: given["x"], W: given["w"], DEDO: given["dedo"]})
+        return made(right_recipe(layer, DX).by((Relation(*relation),)), data)
+
+    return claim
+
+
+LINE = problem((30,), (4,), padding=2)
+# Up to a stride of 4, a dilation of 3 and a shift of 3, and beyond.
+RELATIONS = [(4, 1, -2), (5, 1, -2), (2, -3, 9), (2, 3, -2), (1, 4, -2), (2, -4, 10), (3, 2, 1), (1, 2, -5), (3, 2, -6)]
 
 
 def in_half(right, given):
@@ -107,6 +133,16 @@ CLAIMS = {
         "dx",
         lambda right, given: np.where(LATE, 2 * right - lacking(given), right),
     ),
+    "three alike": (problem(*NOTES), "dx", alike_at(3)),
+    "four alike": (problem(*NOTES), "dx", alike_at(4)),
+    "four without a part": (problem(*NOTES), "dx", lambda right, given: np.where(FEW, lacking(given), right)),
+    "a part left out twice": (problem(*NOTES), "dx", lambda right, given: 2 * lacking(given) - right),
+    "three numbers": (problem((3,), (1,)), "dx", lambda right, _: right[::-1] * 3),
+    "four numbers": (problem((4,), (1,)), "dx", lambda right, _: right[::-1] * 3),
+    "five numbers": (problem((5,), (1,)), "dx", lambda right, _: right[::-1] * 3),
+    "six numbers, added to a multiple": (problem((6,), (1,)), "dx", lambda right, _: right * 2 + 4),
+    "seven numbers, added to a multiple": (problem((7,), (1,)), "dx", lambda right, _: right * 2 + 4),
+    **{f"another relation, {relation}": (LINE, "dx", following(*relation)) for relation in RELATIONS},
     "float16": (problem(*LONG, dtype=np.float32), "dw", lambda right, _: right.astype(np.float16)),
     "wrong float16": (
         problem(*LONG, dtype=np.float32),
