@@ -149,6 +149,29 @@ def test_the_lesson_is_typeset_and_its_names_are_links(browser, tmp_path):
     assert browser.find_element("id", "line").text.startswith("∂E/∂o12 = -2 is used in ")
 
 
+def test_no_line_of_a_sum_ends_within_a_product_or_touches_the_next(browser, tmp_path):
+    channels = next(path for path in SAMPLES if path.stem == "channels")
+    for width in (360, 1280):
+        shape = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
+        browser.get(written(tmp_path, channels))
+        broken, gaps = browser.execute_script("""
+          const box = (each) => each.getBoundingClientRect();
+          const products = [...document.querySelectorAll(".sums .product")];
+          const linesOf = (each) => new Set([...each.getClientRects()].map(({ top }) => top)).size;
+          const broken = products.filter((each) => linesOf(each) > 1);
+          const gaps = [...document.querySelectorAll(".sums td")].flatMap((cell) => {
+            const all = [...cell.querySelectorAll("math")].map(box);
+            return all.flatMap((a) => all.filter((b) => b.top > a.top + 8 && b.left < a.right && b.right > a.left)
+              .map((b) => b.top - a.bottom));
+          });
+          return [broken.length, gaps];
+        """)
+        assert broken == 0
+        assert min(gaps) > 2
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_play_walks_all_cells_and_stops_at_the_end(browser, tmp_path):
     browser.get(written(tmp_path) + "#dw-w11")
     browser.execute_script("document.getElementById('speed').value = '300'")

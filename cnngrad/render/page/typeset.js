@@ -22,15 +22,19 @@ function linked(name) {
   return made("a", { href, ariaLabel: name }, inText(name));
 }
 
-// Replaces the names in an element's texts, and what is between them.
-export function typeset(element, name, rest = String) {
+const unbroken = (...parts) => made("span.product", {}, ...parts);
+
+// Replaces the names in an element's texts, and what is between them; no line ends in a product.
+export function typeset(element, name, rest = String, product = unbroken) {
+  const typed = (part) => part.split(NAME).map((each, k) => k % 2 ? name(each) : rest(each));
   for (const text of [...element.childNodes].filter(({ data }) => data)) {
-    text.replaceWith(...text.data.split(NAME).map((part, k) => k % 2 ? name(part) : rest(part)));
+    text.replaceWith(...text.data.split(/(\S+·\S+)/).flatMap((part, k) =>
+      k % 2 ? product(...typed(part)) : typed(part)));
   }
 }
 
 for (const each of document.querySelectorAll(".sums tbody td")) typeset(each, linked);
 for (const each of document.querySelectorAll(".matrix mi")) {
-  typeset(each, formula, (part) => maths("mtext", {}, part));
+  typeset(each, formula, (part) => maths("mtext", {}, part), (...parts) => parts);
   each.replaceWith(...each.childNodes);
 }
