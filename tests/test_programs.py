@@ -606,6 +606,21 @@ def test_a_stream_that_is_right_in_its_first_process_alone_is_found_out(stream, 
     assert findings["faults"][0]["says"] == "its results depend on its process, or on earlier calls"
 
 
+def test_no_mistake_is_read_from_what_the_plan_of_another_layer_gives(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "planned.py").write_text(
+        "import cnngrad\n"
+        "def f(x, w, dedo, *, stride, padding, dilation, plans={}):\n"
+        "    plan = plans.setdefault((x.shape, w.shape, dedo.shape), (stride, padding, dilation))\n"
+        "    r = cnngrad.backward(x, w, dedo, **dict(zip(('stride', 'padding', 'dilation'), plan)))\n"
+        "    return r.dw, r.dx\n"
+    )
+    code, findings, _ = found(capsys, "--run", "planned:f", "--suite", "standard", "--run-only", "square*")
+    assert (code, findings["explanations"]) == (1, [])
+    (fault,) = findings["faults"]
+    assert (fault["fault"], fault["layers"]) == ("keeps-state", ["square", "square-stride-2-padding-1"])
+
+
 def test_a_stream_that_crashes_is_started_anew(stream):
     body = "if p['dilation'] == 2: os.kill(os.getpid(), 9)\nprint(json.dumps(a), flush=True)"
     code, findings, _ = stream(body, "--suite", "quick", "--run-only", "[ds]*")

@@ -58,8 +58,7 @@ def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool, in_seve
     is_kept = bool(varied) and _repeats(judge, varied[0])
     for outcome in outcomes if varied else ():
         outcome.notes = [note for note in outcome.notes if note != OTHER_ORDER]
-        wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
-        outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
+        _forget_mistakes(outcome)
         faults = [fault for fault in outcome.faults if fault != KEPT and fault.id not in (_VALUES.id, _STRIDES)]
         outcome.faults = [KEPT if is_kept and fault == VARIES else fault for fault in faults]
 
@@ -92,6 +91,8 @@ def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> Non
         # A layer with an array of one number may be right by chance.
         each = min(unknown, key=lambda outcome: (outcome.layer.has_one_number, outcome.layer.work))
         each.faults += _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)
+        if KEPT in each.faults:
+            _see_kept(judge, unknown)
     if not right or not judge.program.keeps_running:
         return
     for each in dict.fromkeys((right[0], right[-1], max(right, key=_WORK))):
@@ -107,6 +108,20 @@ def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> Non
     if wrong and all(_VALUES in outcome.faults for outcome in right):
         for outcome in right:
             outcome.faults.remove(_VALUES)
+
+
+def _see_kept(judge: Judge, wrong: Iterable[Outcome]) -> None:
+    """Read no mistake from wrong layers that are right in a new process."""
+    for outcome in wrong:
+        judge.program.close()
+        if judge(outcome.layer).passed:
+            outcome.faults = [*dict.fromkeys((*outcome.faults, KEPT))]
+            _forget_mistakes(outcome)
+
+
+def _forget_mistakes(outcome: Outcome) -> None:
+    wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
+    outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
 
 
 def _repeats(judge: Judge, layer: SuiteLayer) -> bool:
