@@ -72,6 +72,20 @@ def test_such_a_plan_shows_if_these_layers_run_in_different_processes(of_the_sam
     assert [fault.id for fault in findings.faults] == ["keeps-state"]
 
 
+@pytest.mark.usefixtures("few_smaller_layers")
+def test_a_result_that_the_next_call_changes_has_no_other_fault():
+    own = {}
+
+    def in_its_own_array(x, w, dedo, **options):
+        dw, dx, db = right(x, w, dedo, **options)
+        kept = own.setdefault(dx.shape, np.empty(dx.shape))
+        kept[...] = dx
+        return dw, kept, db
+
+    findings = cnngrad.check_function(in_its_own_array, "quick", padding_mode="zeros")
+    assert {fault.id for fault in findings.faults} == {"aliases"}
+
+
 def test_what_sometimes_adds_nothing_does_not_add_up():
     findings = cnngrad.check_function(nothing_in_every_seventh_call, "quick", padding_mode="zeros")
     assert {fault.id for fault in findings.faults} == {"not-deterministic"}

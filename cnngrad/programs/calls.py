@@ -144,7 +144,7 @@ def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterable[Faul
         if layer.memory and outcome.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
             right.notes.append(f"It takes no arrays {next(iter(layer.memory.values()))}.")
         elif outcome.passed is False or (answer.end and answer.end.verdict is Verdict.SKIPPED):
-            return _why(judge, outcome, (right, last)) or _if_kept(judge, outcome, [right]) or [fault]
+            return outcome.faults or _why(judge, outcome, (right, last)) or _if_kept(judge, outcome, [right]) or [fault]
         last = outcome
     return []
 
