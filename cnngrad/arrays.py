@@ -58,17 +58,20 @@ class Marked(Array):
         form: `"bfloat16"`, or `"text"` for numbers of a text or a list, which have no dtype of their own.
         named: the format that a text names, such as `"float16"`; empty for none.
         digits: the significant digits to which a text's numbers are rounded, as powers of ten show; 0 if none do.
+        places: the decimal places of a text's numbers if all are 0, which may be rounded; None if nothing shows it.
     """
 
     form: str = "text"
     named: str = ""
     digits: int = 0
+    places: int | None = None
 
     def __array_finalize__(self, source: Any) -> None:
         """Inherit the form of the array that this is a view or a copy of."""
         self.form = getattr(source, "form", self.form)
         self.named = getattr(source, "named", self.named)
         self.digits = getattr(source, "digits", self.digits)
+        self.places = getattr(source, "places", self.places)
 
 
 def form_of(array: Array) -> str:

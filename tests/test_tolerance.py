@@ -179,6 +179,8 @@ def test_a_text_is_judged_in_the_precision_that_it_was_printed_in(tmp_path, caps
     assert status(1e-9, lambda dw: "0.000 " * dw.size) == 2
     assert "too coarsely" in capsys.readouterr().out
     assert status(1e-3, lambda dw: "0.000 " * dw.size) == 1
+    # 0.00 may be any smaller number; so may -0.0, since zeros that are exact have no signs.
+    assert [status(1e-5, lambda dw, zero=zero: f"{zero} " * dw.size) for zero in ("0.00", "-0.0", "0.0")] == [2, 2, 1]
     assert status(1e5, lambda dw: str((np.rint(dw / 1e3) * 1e3).tolist()), "--as", "places:-3") == 0
 
 

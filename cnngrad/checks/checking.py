@@ -193,7 +193,8 @@ def _form(result: Tensor, claims: Arrays, whole: bool, shown: Mapping[Tensor, Fo
     if isinstance(claim, Marked) and claim.named in HALVES:
         return replace(alone, format=claim.named)
     if claim.dtype.kind == "f" and not claim.any():
-        return Form(units={"places": 4})
+        places = claim.places if isinstance(claim, Marked) else None
+        return Form(units={"places": 4 if places is None else places})
     texts = [each for each in claims.values() if form_stated(each) is None]
     return alone if alone.is_rounded else shown.get(result) or form_shown(texts, whole)
 

@@ -387,6 +387,11 @@ class _Reader:
         sources = [source for _, _, source in pieces] if (np.abs(array) >= _LARGE).any() else []
         powers = (found.groups() for source in sources for found in _ROUNDED.finditer(source))
         marked.digits = max((1 + len(digits) for digits, power in powers if len(digits) < int(power)), default=0)
+        if not array.any():
+            # Exact zeros are usually written as 0. or 0.0, and without signs.
+            zeros = (found for _, _, source in pieces for found in re.findall("0[.,](0*)", source))
+            places = max(map(len, zeros), default=0)
+            marked.places = places if places > 1 or np.signbit(array).any() else None
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
     def joined(self, pieces: list[_Piece]) -> tuple[Array, int, str]:
