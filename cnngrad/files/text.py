@@ -78,7 +78,6 @@ _OTHER_BASE = r"\A(?:(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++)"
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
     r"[\u00a0\u202f\u2007\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
-    r"\[\|": "a list whose semicolons part rows, or elements",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
 _END = r"[ \t]*+(?=\n|\Z)"
@@ -292,7 +291,7 @@ class _Reader:
         # In MATLAB, ... continues a row on the next line.
         self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", "\n" + re.sub("\r\n?", "\n", text))
         raw = text.encode(errors="surrogatepass").translate(None, _PLAIN)
-        if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
+        if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text:
             for refused, words in _REFUSED.items():
                 self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
         self.text = re.sub(rf"{_NUMBERED}(?:{_NUMBERED})*+", self.unnumbered, self.text)
@@ -342,10 +341,10 @@ class _Reader:
             is_between = "factor" in said and groups[label][-1][2].strip()
             self.refuse(place, is_between, "a factor between numbers: of those below, or of all")
             # MATLAB prints the name twice, and in front of each page.
-            is_again = said.get("label", label) == label and ("page" in said or not has_numbers)
-            if "label" in said and not is_again:
+            if "label" in said and not ("page" in said and said["label"] == label):
+                is_second = said["label"] in groups and (has_numbers or said["label"] != label)
                 label, has_numbers = said["label"], False
-                self.refuse(place, label in groups, f"a second array is called {label}")
+                self.refuse(place, is_second, f"a second array is called {label}")
                 groups[label] = []
             groups[label].append((place, said, bare[place:stop]))
             has_numbers = has_numbers or bool(bare[place:stop].strip())
@@ -635,11 +634,8 @@ class _Reader:
         texts = [row[0].strip(" \n\1\f").removeprefix("|").removesuffix(mark) for row in rows]
         parted, first = mark if any(mark in text for text in texts) else None, 0
         for number, (row, text) in enumerate(zip(rows, texts, strict=True), 1):
-            cells, said, at = (
-                [cell.split() for cell in text.split(parted)],
-                re.sub(r"\s+", " ", row[0].strip()[:30]),
-                place + row.start(),
-            )
+            cells, at = [cell.split() for cell in text.split(parted)], place + row.start()
+            said = re.sub(r"\s+", " ", row[0].strip()[:30])
             first = first or len(cells)
             lengths = f"row {number} has {counted(len(cells), 'number')}, row 1 has {first}"
             self.refuse(at, len(cells) != first, f"{lengths}: all rows must be equally long")
