@@ -96,6 +96,7 @@ FILES = {
     "array.json": "[[1, 2, 3], [4, 5, 6], [7, 8, 9]]",
     "line.json": "[1, 2, 3, 4]",
     "open.json": '{"X": [1, 2',
+    "broken.json": "[[1, 2], [3",
     "twice.json": '{"X": 1, "X": 2}',
     "digits.json": f'{{"X": [{"9" * 5000}]}}',
     "empty.json": "",

@@ -13,9 +13,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.text import Text
 
 from cnngrad.cli.answer import progress_bar
 from cnngrad.cli.session import ExitCode
+from cnngrad.render.terminal import make_console, show, show_in_pages
 
 ROOT = Path(__file__).parents[1]
 NOTES = "samples/notes.json"
@@ -315,3 +317,55 @@ def test_a_bar_shows_progress_on_a_terminal_after_a_second(kind, monkeypatch):
     shown = stream.getvalue() if stream else ""
     for words in ("dEdX", "stride-2, 1 failing"):
         assert (words in shown) == isinstance(stream, Terminal)
+
+
+@pytest.mark.parametrize(
+    ("kind", "color", "variables", "coloured"),
+    [
+        (io.StringIO, "auto", "", False),
+        (io.StringIO, "auto", "FORCE_COLOR", True),
+        (io.StringIO, "auto", "FORCE_COLOR NO_COLOR", False),
+        (io.StringIO, "always", "", True),
+        (io.StringIO, "always", "NO_COLOR", True),
+        (io.StringIO, "never", "", False),
+        (io.StringIO, "never", "FORCE_COLOR", False),
+        (Terminal, "auto", "", True),
+        (Terminal, "auto", "NO_COLOR", False),
+        (Terminal, "auto", "FORCE_COLOR", True),
+        (Terminal, "always", "NO_COLOR", True),
+        (Terminal, "never", "", False),
+        (Terminal, "never", "FORCE_COLOR", False),
+    ],
+)
+def test_colour_is_for_terminals_and_for_those_who_ask_for_it(kind, color, variables, coloured, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "50")
+    for name in variables.split():
+        monkeypatch.setenv(name, "1")
+    console = make_console(kind(), color)
+    show(console, [Text("red", style="#ff0000")])
+    assert ("\x1b[" in console.file.getvalue()) == coloured
+    assert console.width == (50 if kind is Terminal else 80)
+
+
+@pytest.mark.parametrize(
+    ("pager", "lines", "kind", "paged"),
+    [
+        ("sh -c 'cat > paged'", 9, Terminal, False),
+        ("sh -c 'cat > paged'", 10, Terminal, True),
+        ("sh -c 'cat > paged'", 10, io.StringIO, False),
+        ("cat", 10, Terminal, False),
+        ("", 10, Terminal, False),
+        ("no-such-pager", 10, Terminal, False),
+    ],
+)
+def test_what_a_terminal_can_not_hold_is_shown_in_pages(pager, lines, kind, paged, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    for name, value in (("PAGER", pager), ("LINES", "10"), ("COLUMNS", "50"), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+    console = make_console(kind(), "never")
+    show_in_pages(console, [Text("line")] * lines)
+    text = Path("paged").read_text() if paged else console.file.getvalue()
+    assert text == "line\n" * lines
+    assert bool(console.file.getvalue()) != paged
