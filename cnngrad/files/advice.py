@@ -48,7 +48,7 @@ _PANDAS = 'np.save("X.npy", pandas.read_csv("FILE", sep=None, engine="python").t
 _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16'
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
 # Without words of another kind.
-_IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz]*\Z"
+_IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz.]*\Z"
 _CALL = r"[\w.](?<!\b[aA]rray)(?<!\b[tT]ensor)(?<![0-9])\("
 # Texts that hold no readable array: a pattern, what the text is, and what to do with it; the first match counts.
 _TEXTS = (
@@ -74,6 +74,7 @@ _TEXTS = (
     (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
     (_CALL, "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),
+    (r"\A[^g-wyz]*?[0-9.]d[0-9]{1,2}\b", "Fortran's powers of ten, or hexadecimal", f"write e for d, or {_BASES}"),
     (_IN_A_BASE, "hexadecimal, octal or binary numbers", _BASES),
     (r"[0-9],([0-9]+ *[;\t|\"]|[0-9]{3}\b)", "decimal commas or thousands", "write decimal points, and no other mark"),
 )
