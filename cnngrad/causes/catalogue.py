@@ -347,7 +347,7 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
 )
 def stride_dilation_swapped(recipe: Recipe) -> Changes:
     """The stride in place of the dilation, and the dilation in place of the stride."""
-    strides, dilations, _ = np.transpose(recipe.relations)
+    strides, dilations, _ = recipe.numbers
     yield from _followed(recipe, coded=True, output=dilations, filter=strides)
 
 
@@ -362,7 +362,7 @@ def stride_dilation_swapped(recipe: Recipe) -> Changes:
 )
 def gap_wrong(recipe: Recipe) -> Changes:
     """One zero too many or too few between the elements of dE/dO; or copies of them in place of zeros."""
-    strides, *_ = np.transpose(recipe.relations)
+    strides, *_ = recipe.numbers
     for change in (1, -1, 2):
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
@@ -400,7 +400,7 @@ Mistake(
 )
 def dilation_off_by_one(recipe: Recipe) -> Changes:
     """Dilation d*d, d+1 or d-1, on all axes or on those with a dilation."""
-    _, d, _ = np.transpose(recipe.relations)
+    _, d, _ = recipe.numbers
     for used in (d * d, d + 1, d + (d > 1), d - 1, d - (d > 1)):
         yield from _followed(recipe, f"{_numbers(used)} was used", all(used == d + 1), filter=used)
 
@@ -441,7 +441,7 @@ def padding_ignored(recipe: Recipe) -> Changes:
 def wrong_side(recipe: Recipe) -> Changes:
     """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
     before, after, *_ = _borders(recipe.layer)
-    own = -np.transpose(recipe.relations)[2]
+    own = -recipe.numbers[2]
     for front, axes in product((after, before + after, 0 * own, own + 1, own - 1), some_axes(len(own))):
         zeros = np.where(axes, front, own)
         if min(zeros) >= 0 < max(before + after):
@@ -510,7 +510,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
-    first, leftover = np.transpose(recipe.relations)[2], _borders(recipe.layer)[2]
+    first, leftover = recipe.numbers[2], _borders(recipe.layer)[2]
     yield from _each(recipe, "the zeros stand in front", coded=True, constant=first + leftover)
     yield from _each(recipe, constant=first + (leftover + 1) // 2)
 
@@ -541,7 +541,7 @@ Mistake(
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
     """The output padding stands in front of O, not behind; its rows of dE/dO may be set to 0 first."""
-    first, extra = np.transpose(recipe.relations)[2], _borders(recipe.layer)[-1]
+    first, extra = recipe.numbers[2], _borders(recipe.layer)[-1]
     for axes in some_axes(len(extra)):
         shifted = _on(recipe, axes, "", all(axes) and recipe.result is DX, constant=first + extra)
         yield shifted
@@ -571,7 +571,7 @@ Mistake(
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
     leftover = _borders(recipe.layer)[2]
-    _, dilations, first = np.transpose(recipe.relations)
+    _, dilations, first = recipe.numbers
     kernel, extra = recipe.layer.kernel, leftover // dilations
     yield from _each(recipe, "an extra row for each position left over", coded=True, size=kernel + extra)
     yield from _each(recipe, "the last rows instead of the first", constant=first + extra * dilations)
@@ -616,7 +616,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
             yield recipe.at(W, "W is rotated", flipped(*recipe.spatial))
         return
     yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.result is DW)
-    strides, dilations, first = np.transpose(recipe.relations)
+    strides, dilations, first = recipe.numbers
     before, _, leftover, padded, _ = _borders(recipe.layer)
     # Rotate X with its padding, with or without what the stride leaves over.
     for left in (0, leftover) if recipe.result is DW else ():
@@ -1178,7 +1178,7 @@ def added(recipe: Recipe, number: float, tensor: Tensor | None = None, coded: bo
 )
 def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
-    own = -np.transpose(recipe.relations)[2]
+    own = -recipe.numbers[2]
     counts = product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes))
     # Or the padding is added instead of subtracted.
     added = {tuple(np.where(axes, -own, own).tolist()) for axes in some_axes(len(own))}
@@ -1319,7 +1319,7 @@ def wraps_around(recipe: Recipe) -> Changes:
             coded = place is recipe.result and by[0] == sum(by) == 1
             rolled = partial(np.roll, shift=by, axis=recipe.spatial)
             yield recipe.at(place, f"{_name(place)} is rolled by {_numbers(by)}", rolled, coded=coded)
-    strides, dilations, _ = np.transpose(recipe.relations)
+    strides, dilations, _ = recipe.numbers
     reach = np.array([strides * np.subtract(layer.out, 1), dilations * np.subtract(layer.kernel, 1)])
     signs = {"": (1, 1), ", with -i for i": (-1, 1), ", with -u for u": (1, -1)}
     full, others = padded + layer.kernel, np.array([layer.size, layer.out])
@@ -1425,7 +1425,7 @@ def some_axes(dims: int) -> list[Array]:
 
 def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: Any = None, **numbers: Any) -> Recipe:
     """The recipe with another size and other numbers in the relations of some axes; one number is for all of them."""
-    own = np.transpose(recipe.relations)
+    own = recipe.numbers
     changed = np.broadcast_arrays(*Relation(*own)._replace(**numbers))
     relations = tuple(Relation(*row) for row in np.where(axes, changed, own).T.tolist())
     sizes = np.where(axes, recipe.size if size is None else size, recipe.size)
@@ -1454,7 +1454,7 @@ def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **
         words = _along(recipe, axes) if detail is None else detail
         changed = _on(recipe, axes, words, coded and all(axes), **numbers)
         yield changed
-        s, d, _ = np.transpose(changed.relations)
+        s, d, _ = changed.numbers
         if all(s * d) and changed.relations != recipe.relations:
             filled = {
                 O: (padded - d * reach - 1) // s + 1,

@@ -159,14 +159,13 @@ class Loops:
                 words = f"{self._used(axis)} at {self._sum_of(changed)}, not {self._sum_of(index)}: {why}"
                 for more in ({}, tested) if tested else ({},):
                     yield words, replace(self, index={**self.index, axis: changed}, **more)
-        for tensor, letters in product((X, W, O), (_OUTPUTS, _TAPS)) if left_out else ():
+        for tensor, (which, letters) in product((X, W, O), (("O", _OUTPUTS), ("W", _TAPS))) if left_out else ():
             own = {axis: index for axis, index in self.index.items() if axis[0] is tensor and {*letters} & {*index}}
             less = {axis: {**index, **dict.fromkeys({*letters} & {*index}, 0)} for axis, index in own.items()}
             if len(own) > 1:
                 at, right = (", ".join(map(self._sum_of, indices.values())) for indices in (less, own))
-                which = "O" if letters is _OUTPUTS else "W"
                 words = f"{self._used(min(own))} at ({at}), not ({right}): all positions of {which} are left out"
-                for tests in ({}, own) if tensor is X else ({},):
+                for tests in ({}, own)[: 1 + (tensor is X)]:
                     yield words, replace(self, index={**self.index, **less}, tests=tests)
 
     def _left_out(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:

@@ -146,7 +146,7 @@ def as_expansion(
     products: list[Product],
     values: Arrays,
     value: Number,
-    rounding: float = 1e-5,
+    rounding: float,
 ) -> Expansion | None:
     """An element's sum, made of its products; None if their values don't add up to the element's number.
 

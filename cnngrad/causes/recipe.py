@@ -97,6 +97,11 @@ class Recipe:
         return self.but(reads=reads, factor=1, bare=False)
 
     @property
+    def numbers(self) -> Array:
+        """The relations' factors of output positions, their factors of filter positions, and their constants."""
+        return np.transpose(self.relations)
+
+    @property
     def spatial(self) -> tuple[int, ...]:
         """The numbers of the spatial axes of X, W and O."""
         return tuple(range(2, 2 + self.layer.dims))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, rms
 from cnngrad.causes.catalogue import products_rounded
+from cnngrad.causes.edits import along
 from cnngrad.causes.evaluate import Data, factors_of, spread_places
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import Relations
@@ -242,7 +243,7 @@ class Grader:
         missing, axis = few[0]
         words = (*self.layer.lead_words(result), *self.layer.axis_words)[-claim.ndim :]
         for end, start in (("last", 0), ("first", missing)):
-            place = (*[slice(None)] * axis, slice(start, start + claim.shape[axis]))
+            place = along(axis, slice(start, start + claim.shape[axis]))
             if not self._off(claim, place).any():
                 which = f"{words[axis]} is" if missing == 1 else f"{missing} {words[axis]}s are"
                 return f"Its numbers are right, but the {end} {which} missing."
