@@ -368,7 +368,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
     # Copies beyond the padded X meet no element of it.
-    most = _borders(recipe.layer)[3]
+    most = _borders(recipe)[3]
     strided = [axes for axes in some_axes(len(most)) if max(strides[axes]) > 1 and recipe.result is not O]
     for axes, less in product(strided, (0, 1)):
         used = np.where(axes, strides, 1)
@@ -440,7 +440,7 @@ def padding_ignored(recipe: Recipe) -> Changes:
 )
 def wrong_side(recipe: Recipe) -> Changes:
     """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
-    before, after, *_ = _borders(recipe.layer)
+    before, after, *_ = _borders(recipe)
     own = -recipe.numbers[2]
     for front, axes in product((after, before + after, 0 * own, own + 1, own - 1), some_axes(len(own))):
         zeros = np.where(axes, front, own)
@@ -459,7 +459,7 @@ def wrong_side(recipe: Recipe) -> Changes:
 )
 def not_cropped(recipe: Recipe) -> Changes:
     """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
-    _, _, leftover, padded, _ = _borders(recipe.layer)
+    _, _, leftover, padded, _ = _borders(recipe)
     for axes, size in product(some_axes(len(padded)), (padded, padded - leftover)):
         if any((padded != recipe.layer.size) & axes):
             # If this is the right dE/dX, the mistake is hidden: by `at` it has new reads, so `changed` yields it.
@@ -476,7 +476,7 @@ def not_cropped(recipe: Recipe) -> Changes:
 )
 def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty, on all axes or on one."""
-    before, after, *_ = _borders(recipe.layer)
+    before, after, *_ = _borders(recipe)
     for sides in (after, before) if 0 in after else ():
         yield from _cut(recipe, np.where(sides == 0, 0, recipe.layer.size), coded=all(sides == before))
 
@@ -492,7 +492,7 @@ def empty_crop(recipe: Recipe) -> Changes:
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
-    before, after, leftover, padded, _ = _borders(recipe.layer)
+    before, after, leftover, padded, _ = _borders(recipe)
     yield from _cut(recipe, padded - leftover - before)
     reached = padded - leftover - before - after
     if min(reached) > 0:
@@ -510,7 +510,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
-    first, leftover = recipe.numbers[2], _borders(recipe.layer)[2]
+    first, leftover = recipe.numbers[2], _borders(recipe)[2]
     yield from _each(recipe, "the zeros stand in front", coded=True, constant=first + leftover)
     yield from _each(recipe, constant=first + (leftover + 1) // 2)
 
@@ -523,7 +523,7 @@ Mistake(
     line="o = np.pad(full[{x:,,*fewer}], behind)",
     short="an output padding of zeros",
     needs="transposed",
-)(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1], only))
+)(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe)[-1], only))
 
 
 @Mistake(
@@ -541,7 +541,7 @@ Mistake(
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
     """The output padding stands in front of O, not behind; its rows of dE/dO may be set to 0 first."""
-    first, extra = recipe.numbers[2], _borders(recipe.layer)[-1]
+    first, extra = recipe.numbers[2], _borders(recipe)[-1]
     for axes in some_axes(len(extra)):
         shifted = _on(recipe, axes, "", all(axes) and recipe.result is DX, constant=first + extra)
         yield shifted
@@ -557,7 +557,7 @@ Mistake(
     line="o = full[{x:,,*fewer}]",
     short="an output padding that is ignored",
     needs="transposed",
-)(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe.layer)[-1]))
+)(lambda recipe: _cut(recipe, recipe.layer.size - _borders(recipe)[-1]))
 
 
 @Mistake(
@@ -570,7 +570,7 @@ Mistake(
 )
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
-    leftover = _borders(recipe.layer)[2]
+    leftover = _borders(recipe)[2]
     _, dilations, first = recipe.numbers
     kernel, extra = recipe.layer.kernel, leftover // dilations
     yield from _each(recipe, "an extra row for each position left over", coded=True, size=kernel + extra)
@@ -617,7 +617,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
         return
     yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.result is DW)
     strides, dilations, first = recipe.numbers
-    before, _, leftover, padded, _ = _borders(recipe.layer)
+    before, _, leftover, padded, _ = _borders(recipe)
     # Rotate X with its padding, with or without what the stride leaves over.
     for left in (0, leftover) if recipe.result is DW else ():
         end = padded - 2 * before - 1 - left - first
@@ -1312,7 +1312,7 @@ def index_repeated(recipe: Recipe) -> Changes:
 def wraps_around(recipe: Recipe) -> Changes:
     """An operand or the result is rolled, or positions count modulo a length, some of them backwards."""
     layer, one = recipe.layer, np.ones(recipe.layer.dims, int)
-    before, _, _, padded, _ = _borders(layer)
+    before, _, _, padded, _ = _borders(recipe)
     for place, axes in product((recipe.result, *OPERANDS[recipe.result]), some_axes(layer.dims)):
         for shift in (one, -one, np.floor_divide(layer.canonical[place][2:], 2)):
             by = (axes * shift).tolist()
@@ -1448,7 +1448,7 @@ def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **
 
     Without a detail also on each axis alone, which the words name.
     """
-    layer, (before, after, _, padded, _) = recipe.layer, _borders(recipe.layer)
+    layer, (before, after, _, padded, _) = recipe.layer, _borders(recipe)
     steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
     for axes in some_axes(layer.dims)[: 1 if detail is not None else None]:
         words = _along(recipe, axes) if detail is None else detail
@@ -1473,10 +1473,10 @@ def _cut(recipe: Recipe, size: Array, edit: Callable[[int, slice], Edit] = taken
             yield recipe.at(DX, "", *edits, coded=coded and all(axes))
 
 
-def _borders(layer: Layer) -> Array:
+def _borders(recipe: Recipe) -> Array:
     """For each axis: zeros before and behind X, positions left over, X's size with its zeros, and output padding."""
     # The twin of a transposed layer may have fewer zeros behind; what counts is how many its user cuts off.
-    each = zip(layer.axes, layer.own.axes, strict=True)
+    each = zip(recipe.layer.axes, recipe.layer.own.axes, strict=True)
     return np.transpose(
         [(a.before, own.after, a.leftover, a.before + a.size + own.after, own.extra) for a, own in each]
     )

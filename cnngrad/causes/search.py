@@ -115,6 +115,7 @@ class Search:
     Attributes:
         array: the claim, in the user's layout.
         right: the recipe of the right result.
+        wanted: the right result, in the user's shape.
         alone: the single mistakes that give the claim.
         together: the combinations of mistakes that give the claim.
         nearly: the mistakes that give all elements of the claim but one.
@@ -135,6 +136,7 @@ class Search:
         self._some: Any = slice(None)
         self._places = spread_places(claim.size)
         self.data = data.knowing(self.right)
+        self.wanted = made(self.right, self.data)
         # Factors that people apply by mistake, in words; a wrong sign has a name of its own.
         self.factors = {1.0: "", -1.0: ""} | {f: told_factor(f, n) for f, n in named_factors(data.layer).items()}
         self.alone, self.together, self.nearly = Found(), Found(), Found()
@@ -211,7 +213,7 @@ class Search:
 
     def scale(self) -> None:
         """Find the factor by which the claim differs from the right result, in all elements or in all but one."""
-        right = made(self.right, self.data)
+        right = self.wanted
         if self.array.shape != right.shape or not right.any() or not self.array.any():
             return
         off, factor = self.fit(self.right, [f for f in self.factors if abs(f) != 1], spare=1) or (0, 0.0)
@@ -233,7 +235,7 @@ class Search:
 
     def add(self, spare: int) -> None:
         """Find a multiple of X or W, or a number, that is added to the right result or to a multiple of it."""
-        result, right = self.right.result, made(self.right, self.data)
+        result, right = self.right.result, self.wanted
         if self.array.shape != right.shape:
             return
         least = 2 * rms(self._allowed(self.array)) + _ROUNDING * rms(self.array)
@@ -267,7 +269,7 @@ class Search:
 
     def besides(self) -> Found:
         """The mistakes that give all elements of the claim but one, which their words name."""
-        found, right = Found(), made(self.right, self.data)
+        found, right = Found(), self.wanted
         for mistakes, recipe in self.nearly.items():
             array = made(recipe, self.data)
             off = np.abs(array - right) > self._allowed(right, recipe.factor, array)
@@ -348,7 +350,7 @@ class Search:
     def unread(self, wrong: Array) -> Diagnosis | None:
         """The diagnosis if no window reads any of the wrong elements; otherwise None."""
         ones = Data(self.data.layer, {tensor: np.ones_like(array) for tensor, array in self.data.arrays.items()})
-        if made(self.right, self.data)[wrong].any() or made(self.right, ones)[wrong].any():
+        if self.wanted[wrong].any() or made(self.right, ones)[wrong].any():
             return None
         says = "Every wrong element is one that no window reads: it must be 0."
         return Diagnosis({(old_contents.id,): None}, says, f"To fix it: {old_contents.fix}.")
@@ -361,7 +363,7 @@ class Search:
         if (np.abs(found) == np.abs(found[0])).all():
             number = found[0].item()
             return f"Every wrong element is {number:g}" + (f" or {-number:g}" if (found != number).any() else "")
-        some, places, right = copy(self), np.flatnonzero(wrong), made(self.right, self.data)
+        some, places, right = copy(self), np.flatnonzero(wrong), self.wanted
         some._some, some._places = places, places[spread_places(places.size)]
         for part in missing_parts(self.right):
             # What counts a part twice is as far from what lacks it as the right result, on the other side.
