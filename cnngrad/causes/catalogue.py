@@ -19,6 +19,7 @@ from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes, spelled
 from cnngrad.causes.edits import (
     Edit,
+    Function,
     Mixed,
     along,
     by_part,
@@ -82,6 +83,8 @@ _RIGHT = {
 # Likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: list["Mistake"] = []
 Changes = Iterable[Recipe]
+# What is wrong, and how to fix it; or a wrong line of code and the right one.
+Words = tuple[str, str]
 
 
 @dataclass(eq=False)
@@ -114,9 +117,9 @@ class Mistake:
     short: str = ""
     needs: str = ""
     joins: bool = False
-    forward: tuple[str, str] | None = None
-    of_dx: tuple[str, str] | None = None
-    flipped: dict[Tensor, tuple[str, str]] = field(default_factory=dict)
+    forward: Words | None = None
+    of_dx: Words | None = None
+    flipped: dict[Tensor, Words] = field(default_factory=dict)
     change: Callable[[Recipe], Changes] = field(init=False)
 
     def __call__(self, change: Callable[[Recipe], Changes]) -> "Mistake":
@@ -130,7 +133,7 @@ class Mistake:
         return PLACES[self.id] < PLACES[other.id]
 
     @property
-    def code(self) -> tuple[str, str]:
+    def code(self) -> Words:
         """The line with the mistake, and the right line."""
         return self.line, _RIGHT[max(filter(self.line.startswith, _RIGHT), key=len)]
 
@@ -150,7 +153,7 @@ class Mistake:
         counts = {"channels": max(layer.filters, layer.channels), "batch": layer.x_lead, "groups": layer.groups}
         return self.needs in ("", *kinds) or counts.get(self.needs, 1) > 1
 
-    def words(self, result: Tensor, layer: Layer) -> tuple[str, str]:
+    def words(self, result: Tensor, layer: Layer) -> Words:
         """What the mistake is, and how to fix it, in one result of a layer."""
         made = layer.role[result]
         usual = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
@@ -1197,7 +1200,7 @@ def padding_wrong(recipe: Recipe) -> Changes:
 )
 def activation_applied(recipe: Recipe) -> Changes:
     """dE/dO is multiplied by the derivative of an activation of O, or dE/dX by that of one of X."""
-    slopes: dict[str, Callable[[Array], Array]] = {
+    slopes: dict[str, Function] = {
         "ReLU": lambda a: a > 0,
         "ReLU (1 at 0)": lambda a: a >= 0,
         "sigmoid": lambda a: (1 - np.tanh(a / 2) ** 2) / 4,
@@ -1227,7 +1230,7 @@ def _leaky(low: float, array: Array) -> Array:
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """An operand is rounded to few bits or to integers, or each product to a multiple of a power of two or ten."""
-    ways: dict[str, Callable[[Array], Array]] = {
+    ways: dict[str, Function] = {
         "float16 or TF32": partial(_short, 11),
         "bfloat16": partial(_short, 8),
         "whole numbers": np.trunc,

@@ -12,9 +12,12 @@ from cnngrad.arrays import Array
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "Edit", "Mixed", "along", "by_part", "flipped", "moved", "only", "relaid", "reshaped", "swapped", "taken",
-    "transposed", "without",
+    "Edit", "Function", "Mixed", "along", "by_part", "flipped", "moved", "only", "relaid", "reshaped", "swapped",
+    "taken", "transposed", "without",
 ]  # fmt: skip
+
+
+Function = Callable[[Array], Array]
 
 
 class Mixed(NamedTuple):
@@ -28,10 +31,10 @@ class Mixed(NamedTuple):
 
     combine: Callable[..., Array]
     tensor: Tensor | None = None
-    function: Callable[[Array], Array] = np.positive
+    function: Function = np.positive
 
 
-Edit = Callable[[Array], Array] | Mixed
+Edit = Function | Mixed
 
 
 def flipped(*axes: int) -> Edit:
@@ -64,7 +67,7 @@ def only(axis: int, places: int | slice) -> Edit:
     return lambda array: array - without(*along(axis, places))(array)
 
 
-def without(*place: Any) -> Callable[[Array], Array]:
+def without(*place: Any) -> Function:
     """Set the elements at an index to 0."""
 
     def edit(array: Array) -> Array:
@@ -87,12 +90,12 @@ def moved(axes: Sequence[int], shifts: Sequence[int]) -> Edit:
     return edit
 
 
-def relaid(lies: Sequence[int], read: Sequence[int]) -> Callable[[Array], Array]:
+def relaid(lies: Sequence[int], read: Sequence[int]) -> Function:
     """Read the memory of an array whose axes lie in one order as if they lay in another."""
     return lambda array: array.transpose(lies).reshape([array.shape[k] for k in read]).transpose(np.argsort(read))
 
 
-def by_part(axis: int, count: int, edit: Callable[[Array], Array]) -> Edit:
+def by_part(axis: int, count: int, edit: Function) -> Edit:
     """Edit each of some equal parts along an axis by itself."""
     return lambda array: np.concatenate([edit(part) for part in np.split(array, count, axis)], axis)
 

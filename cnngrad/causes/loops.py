@@ -6,7 +6,7 @@ in memory is a sum of indices, each times a step.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import product
@@ -17,6 +17,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes
+from cnngrad.causes.edits import Function
 from cnngrad.layer import Layer, Shape
 from cnngrad.layer.axis import added
 from cnngrad.tensor import DX, O, Tensor, W, X
@@ -30,6 +31,8 @@ _ALL = (-(2**62), 2**62)
 # Rows and columns of im2col's matrix if it is not reshaped.
 _WHOLE = ("", "")
 Axis = tuple[Tensor, int]
+# The factor of each letter in a sum, and a constant under "".
+Sum = Mapping[str, int]
 Slips = Iterator[tuple[str, "Loops"]]
 # The factors of letters, and the bounds of their loops, as keys of what is computed once.
 Index = tuple[tuple[str, int], ...]
@@ -45,7 +48,7 @@ class Loops:
         result: the result that they fill.
         ranges: the beginning and end of the loop over each letter, and of the indices along an axis that pass its test.
         tests: the index that is tested along an axis, if it differs from the index that is used.
-        index: the index along each axis of X, W and O: the factor of each letter, and a constant under "".
+        index: the index along each axis of X, W and O.
         steps: how far apart in memory neighbours along each axis lie.
         orders: the order in which the axes of X, W and O lie in memory.
         reading: the steps by which the result is read from its memory.
@@ -58,14 +61,14 @@ class Loops:
     layer: Layer
     result: Tensor
     ranges: Mapping[str | Axis, tuple[int, int]]
-    index: Mapping[Axis, Mapping[str, int]]
+    index: Mapping[Axis, Sum]
     steps: dict[Axis, int]
     orders: Mapping[Tensor, Shape]
     reading: dict[Axis, int]
     inside: Layer | None
-    rounded: Callable[[Array], Array] = np.positive
+    rounded: Function = np.positive
     reshaped: tuple[str, str] = _WHOLE
-    tests: Mapping[Axis, Mapping[str, int]] = field(default_factory=dict)
+    tests: Mapping[Axis, Sum] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
         """The result; outside an array's memory 0 is read, and what is written is lost.
@@ -77,7 +80,7 @@ class Loops:
         shapes, filled = self.layer.canonical, self.result.array
         ranges = tuple((letter, bounds) for letter, bounds in self.ranges.items() if isinstance(letter, str))
 
-        def at(tensor: Tensor, index: Mapping[str, int]) -> Array:
+        def at(tensor: Tensor, index: Sum) -> Array:
             return _sums(tuple(index.items()), ranges, self.reshaped if tensor is X else _WHOLE)
 
         def places(tensor: Tensor) -> Array:
@@ -151,7 +154,7 @@ class Loops:
             # The test for positions outside X may use the right index; other arrays may have such a test.
             limited: dict[str, Any] = {"ranges": {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}}
             tested = {"tests": {axis: index}} if axis in self.ranges else {} if left_out else limited
-            seen: list[Mapping[str, int]] = [index]
+            seen: list[Sum] = [index]
             for changed, why in self._left_out(axis) if left_out else self._replaced(axis):
                 if changed in seen:
                     continue
@@ -168,7 +171,7 @@ class Loops:
                 for tests in ({}, own)[: 1 + (tensor is X)]:
                     yield words, replace(self, index={**self.index, **less}, tests=tests)
 
-    def _left_out(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
+    def _left_out(self, axis: Axis) -> Iterator[tuple[Sum, str]]:
         """The index without one of its letters, or without all, and words for the change."""
         letters = [*filter(None, self.index[axis])]
         for letter in letters:
@@ -176,7 +179,7 @@ class Loops:
         if len(letters) > 1:
             yield {"": 0}, "the whole index is left out"
 
-    def _replaced(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
+    def _replaced(self, axis: Axis) -> Iterator[tuple[Sum, str]]:
         """The index with one letter replaced, or another array's index in its place, and words for the change."""
         index = self.index[axis]
         for letter in filter(None, index):
@@ -248,7 +251,7 @@ class Loops:
         over = {[*index][-1]: axis for axis, index in self.index.items() if axis[0] is not X and index}
         return "groups" if key == "g" else self._axis(over[key] if isinstance(key, str) else key)
 
-    def _sum_of(self, index: Mapping[str, int]) -> str:
+    def _sum_of(self, index: Sum) -> str:
         # X of a transposed layer, which has filters here, has channels for its user.
         names = {"f": "c", "c": "f"} if self.layer.own.transposed else {}
         return added((factor, letter and f"·{names.get(letter, letter)}") for letter, factor in index.items()) or "0"
@@ -280,7 +283,7 @@ def _sums(index: Index, ranges: Ranges, reshaped: tuple[str, str]) -> Array:
     return sum((factor * values[letter] for letter, factor in index if factor), np.zeros((), int))
 
 
-def _stepped(cut: Callable[[Array], Array], unit: float, array: Array) -> Array:
+def _stepped(cut: Function, unit: float, array: Array) -> Array:
     return unit * cut(array / unit)
 
 
