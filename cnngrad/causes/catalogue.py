@@ -1394,7 +1394,7 @@ def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:
 
 def _longer(recipe: Recipe) -> dict[int, str]:
     """The axes of a result that have several positions, in the user's order, with a word for each."""
-    words = (*recipe.result.lead_words, *recipe.layer.axis_words)
+    words = recipe.layer.words_of(recipe.result)
     return {axis: words[axis] for axis in Axes(recipe.layer, recipe.result).memory if recipe.shape[axis] > 1}
 
 

@@ -244,7 +244,7 @@ class Loops:
 
     def _axis(self, axis: Axis) -> str:
         """What an array has along an axis, such as `rows of X`."""
-        return f"{(*axis[0].lead_words, *self.layer.axis_words)[axis[1]]}s of {axis[0].key}"
+        return f"{self.layer.words_of(axis[0])[axis[1]]}s of {axis[0].key}"
 
     def _key(self, key: str | Axis) -> str:
         """What a loop, or the test of an index of X, runs over."""

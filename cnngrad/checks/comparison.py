@@ -110,7 +110,7 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
     if count == 1:
         return "only one element is wrong"
     limits = []
-    axes = zip((*layer.lead_words(result), *layer.axis_words), wrong.shape, np.nonzero(wrong), strict=False)
+    axes = zip(layer.words_of(result), wrong.shape, np.nonzero(wrong), strict=False)
     for word, size, places in axes:
         distinct = np.unique(places)
         first = int(distinct[0])
@@ -127,7 +127,7 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
 def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
     """The number of wrong elements in each sample, channel and band of rows that has any, and on the border."""
     lines = []
-    words = zip((*layer.lead_words(result), *layer.axis_words), wrong.shape, strict=False)
+    words = zip(layer.words_of(result), wrong.shape, strict=False)
     for axis, (word, size) in enumerate(words):
         rows = np.moveaxis(wrong, axis, 0)
         step = -(-size // _MOST_BANDS)

@@ -241,7 +241,7 @@ class Grader:
         if claim.ndim != right.ndim or not claim.size or len(few) != 1 or few[0][0] < 0:
             return ""
         missing, axis = few[0]
-        words = (*self.layer.lead_words(result), *self.layer.axis_words)[-claim.ndim :]
+        words = self.layer.words_of(result)[-claim.ndim :]
         for end, start in (("last", 0), ("first", missing)):
             place = along(axis, slice(start, start + claim.shape[axis]))
             if not self._off(claim, place).any():

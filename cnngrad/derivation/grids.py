@@ -228,5 +228,5 @@ def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
 
 def titled(layer: Layer, tensor: Tensor, lead: Index, title: str = "") -> str:
     """A title with the sample, channel or filter, if the tensor has such axes: `X · sample 1, channel 2`."""
-    words = [f"{word} {k + 1}" for word, k in zip((*layer.lead_words(tensor), *layer.axis_words), lead, strict=False)]
+    words = [f"{word} {k + 1}" for word, k in zip(layer.words_of(tensor), lead, strict=False)]
     return " · ".join(filter(None, (title or tensor.title, ", ".join(words[2 - layer.lead[tensor] :]))))

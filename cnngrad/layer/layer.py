@@ -225,6 +225,10 @@ class Layer:
         """What the axes in front of the spatial ones count: in a transposed layer W's are channel and filter."""
         return tensor.lead_words[:: -1 if self.transposed and tensor.array is W else 1]
 
+    def words_of(self, tensor: Tensor) -> tuple[str, ...]:
+        """What all axes of an array count."""
+        return (*self.lead_words(tensor), *self.axis_words)
+
     @cached_property
     def shapes(self) -> dict[Tensor, Shape]:
         """The shapes without the leading axes that the user's arrays don't have, in cnngrad's order of axes."""
