@@ -11,6 +11,7 @@ from hypothesis import given
 
 import cnngrad
 from cnngrad.cli.main import main
+from cnngrad.compute.exact import exact_dtype_of
 from cnngrad.derivation.formulas import rules
 from cnngrad.derivation.notation import number
 from cnngrad.layer import make_layer
@@ -180,3 +181,33 @@ def test_one_term_is_no_terms_in_latex_too(limit, words):
     for ending in (".tex", ".md"):
         assert words in document(ending, derivation)
     assert f"+ … {words[1]} more" in document(".txt", derivation)
+
+
+@pytest.mark.parametrize(
+    ("result", "x", "w", "dedo", "b"),
+    [
+        (Tensor.O, 2**26, 2**25, 1, 0),
+        (Tensor.O, 2**26 - 1, 2**25, 1, 2**27),
+        (Tensor.DW, 2**27, 1, 2**26, 0),
+        (Tensor.DX, 1, 2**24, 2**25, 0),
+        (Tensor.DB, 1, 1, 2**53, 0),
+    ],
+)
+def test_integer_sums_up_to_2_to_the_53rd_are_computed_in_float64(result, x, w, dedo, b):
+    """Of four filters: an output has four products, an x as many of each filter, a w one."""
+    layer = make_layer((1, 2, 2), (4, 1, 2, 2), b_shape=(4,))
+
+    def dtype(*tops):
+        arrays = zip((Tensor.X, Tensor.W, Tensor.DEDO, Tensor.B), tops, strict=True)
+        return exact_dtype_of(layer, [result], {t: np.full(layer.canonical[t], -top) for t, top in arrays})
+
+    assert dtype(x, w, dedo, b) == np.float64
+    more = {Tensor.O: (x, w, dedo, b + 1), Tensor.DW: (x + 1, w, dedo, b), Tensor.DB: (x, w, dedo + 1, b)}
+    assert dtype(*more.get(result, (x, w + 1, dedo, b))) == np.int64
+
+
+def test_integer_sums_up_to_int64s_largest_are_exact_and_others_refused():
+    w = np.array([[2**60, 0], [0, 1]])
+    assert cnngrad.forward([[7, 7], [7, 7]], w).tolist() == [[7 * (2**60 + 1)]]
+    with pytest.raises(cnngrad.CnngradError, match=r"O may reach 9.22e\+18 in magnitude, beyond int64's"):
+        cnngrad.forward([[8, 8], [8, 8]], w)
