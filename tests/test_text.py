@@ -611,6 +611,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("True\n0\n1", "'True' is not a number"),
         ("e5\n10\n20", "'e5' is not a number"),
         ("NA1.5\n2.5", "'NA1.5' is not a number"),
+        (">Infinity\n3", "'>Infinity' is not a number"),
         ("kernel\n1 2\n3 4", "'kernel' is not a number"),
         ("vec![1, 2]\nvec![3, 4]", "several arrays without labels"),
         ("deadbeef\n10\n20", "'deadbeef' is not a number"),

@@ -63,9 +63,9 @@ _LETTERED = r"[0-9](?<![\w.].)(?:[0-9]*+(?:[dD]|[dDfF][0-9]++)|[0-9.]*+f(?:16|32
 _WITH_F, _WITHOUT = (rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("[fF]", ""))
 # Numbers of this size may have fewer decimals, of at least three, than their power of ten.
 _LARGE = 1e4
-_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]|[ \t]*+\*)")
+_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]| \*)")
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
-_LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)")
+_LEADING_ZERO = re.compile(" [-+]?0[0-9]")
 _INTEGER = (
     r"(?i)(?<![a-z])(unsigned\s++|u)?(char|short|long(?!\s++double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64))"
     r"(?=(?:_t|array|tensor|clamped)*+\b)"
@@ -131,7 +131,8 @@ _SILENT = (
 # digit, tells what it holds.
 _HEADER = re.compile(
     rf"\n[ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
-    rf"(?:(?:(?:#|%|//)[ \t]++)?(?P<label5>{_GRADIENT}):?{_END}|{_PROMPT}(?P<label6>{_NAME});?{_END}|{_SILENT}"
+    rf"(?:(?:(?:#|%|//)[ \t]++)?(?P<label5>{_GRADIENT}):?{_END}|{_SILENT}"
+    rf"|{_PROMPT}(?!(?i:nan|inf|na|infinity);?{_END})(?P<label6>{_NAME});?{_END}"
     rf"|(?P<page1>, (?:, [0-9]+)+){_END}|{_FACTOR}{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
@@ -209,7 +210,7 @@ def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
     for pattern, put in steps:
         words = pattern.sub(put, words)
     # NumPy misreads characters beyond ASCII as digits.
-    if not words.isascii() or _LEADING_ZERO.search(words):
+    if not words.isascii() or _LEADING_ZERO.search(f" {words}"):
         return None
     words = re.sub("(?<=[0-9.]) ", f"{power} ", words) if power else words
     dtype = float if re.search("[.nNeE]", words) else np.int64
@@ -439,7 +440,7 @@ class _Reader:
 
     def unwrapped(self, source: str) -> str:
         """Blanks in place of what stands in front of brackets, after it is noted; a function's bracket is marked."""
-        found = _FRONT.search(source)
+        found = _FRONT.search(source) if re.search(r"[\[({<]", source) else None
         while found and len(self.fronts) < _MOST_FRONTS:
             last = found[0][-1]
             if last != "(" or _FUNCTIONS.fullmatch(found[0]):
@@ -609,7 +610,7 @@ class _Reader:
         """Raise an error that names the first of some words that is not a number even after some steps."""
         wrong = next(word for word in re.finditer("[^ ]+", words) if _numbers(f"{word[0]} ", steps, power) is None)
         word, said = wrong[0][:20], "is not a number"
-        if _LEADING_ZERO.match(word.lstrip("-+")):
+        if _LEADING_ZERO.match(f" {word}"):
             said = "begins with 0: a decimal number, or an octal or hexadecimal one"
         elif re.fullmatch("[-+]?(?:0x[0-9a-fA-F]{17,}|[0-9]{19,})", wrong[0]):
             said = f"is an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
