@@ -821,7 +821,7 @@ Mistake(
     "overwritten",
     RESULTS,
     "values are overwritten instead of added up (= instead of +=)",
-    "begin with zeros and use += for every window",
+    "begin with zeros and use += for every window; for indices that repeat, NumPy needs np.add.at",
     line="result[{x:n,channel,*place}] = product",
     short="= instead of +=",
     forward=(
