@@ -526,11 +526,10 @@ def _(facts, unturned, name, told, more, moving, way, array, turned, flip):
 
 
 @says(
-    r"Why (not )?rotated\? A filter lays its first element on the first cell that it covers, but one that slides "
-    r"over (X|∂E/∂O) "
-    r"reaches each element with its last one first\. (So it is turned round|W (is|was) rotated before it (?:is "
-    r"stamped|slid) "
-    r"\(flip\); a second rotation brings it back)\."
+    r"Why (not )?rotated\? A filter meets the first cell that it covers with its first element, and the last cell "
+    r"with its last\. As the window slides over (X|∂E/∂O), an element of \2 lies at its end for the first cell, "
+    r"and at its beginning for the last\. (So the filter is turned round|W (is|was) rotated before it "
+    r"(?:is stamped|slid) \(flip\); a second rotation brings it back)\."
 )
 def _(facts, unturned, array, turned, when):
     assert bool(unturned) == bool(when) == facts.case.flip

@@ -387,8 +387,9 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
     readers = sorted((pair for pair in pairs if pair[0].lead == pairs[0][0].lead), key=lambda pair: pair[0].place)
     if len(readers) < 2:
         because = (
-            "A filter lays its first element on the first cell that it covers, but one that slides over "
-            f"{array} reaches each element with its last one first. {so if layer.flip else 'So it is turned round.'}"
+            "A filter meets the first cell that it covers with its first element, and the last cell with its last. "
+            f"As the window slides over {array}, an element of {array} lies at its end for the first cell, and at its "
+            f"beginning for the last. {so if layer.flip else 'So the filter is turned round.'}"
         )
         return (f"{why} rotated? {because if is_full else 'Each ∂E/∂x collects what its stamp covers.'}",)
     one, met, by = ("x", "is reached", " by") if result is O else ("the output", "reaches", "")
