@@ -141,7 +141,7 @@ CLAIMS = {
     "four numbers": (problem((4,), (1,)), "dx", lambda right, _: right[::-1] * 3),
     "five numbers": (problem((5,), (1,)), "dx", lambda right, _: right[::-1] * 3),
     "six numbers, added to a multiple": (problem((6,), (1,)), "dx", lambda right, _: right * 2 + 4),
-    "seven numbers, added to a multiple": (problem((7,), (1,)), "dx", lambda right, _: right * 2 + 4),
+    "seven numbers, added to a multiple": (problem((7,), (1,)), "dx", lambda right, _: right * 2 + 40),
     **{f"another relation, {relation}": (LINE, "dx", following(*relation)) for relation in RELATIONS},
     "float16": (problem(*LONG, dtype=np.float32), "dw", lambda right, _: right.astype(np.float16)),
     "wrong float16": (

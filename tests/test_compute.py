@@ -165,6 +165,22 @@ def test_ways_and_tiles_are_those_that_were_measured(dtype):
     assert golden.plans(dtype) == golden.kept("plans", dtype)
 
 
+def test_each_of_two_blocks_of_channels_has_one_sum_of_all_its_tiles():
+    case = Case((2, 2, 20, 20), (3, 2, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    sizes = NOT_GATHERED | {
+        "LARGE_SUM": 3 * 3 * 3 * 8,
+        "TILE": 3000,
+        "SMALL_WORK": 1,
+        "FEW_FILTERS": 0,
+        "SHARED_ROWS": 99,
+    }
+    with sized(sizes):
+        (step,) = make_plan(make_layer(case.x, case.w), Tensor.DW, np.dtype(np.float64)).steps
+        assert step.tiles.blocks == 2
+        assert len(step.tiles) > 8
+    agree(case, np.float64, sizes)
+
+
 def test_a_tile_of_sums_has_as_many_rows_as_fit():
     """It has several channels too, so that a product has enough rows."""
     layer = make_layer((1, 3, 1000, 224), (64, 3, 5, 5), stride=2)
