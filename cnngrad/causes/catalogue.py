@@ -675,8 +675,6 @@ def groups_mixed(recipe: Recipe) -> Changes:
     """Filters and channels are assigned to the wrong groups, or all to all."""
     layer, result = recipe.layer, recipe.result
     g = layer.groups
-    if g == 1:
-        return
     across = int(result in (O, DX))
     count = recipe.shape[across] // g
     summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, across))] * g, across))
@@ -718,7 +716,6 @@ def channels_swapped(recipe: Recipe) -> Changes:
         if shape[axis] > 1:
             yield recipe.at(result, f"{result.lead_words[axis]}s in reverse", flipped(axis), coded=axis == 1)
     is_square = layer.group_channels == layer.group_filters > 1
-    several = (shape[1] if result is DX else prod(shape[:2])) > 1
 
     def exchange(array: Array) -> Array:
         return array.reshape(layer.by_groups).swapaxes(1, 2).reshape(array.shape)
@@ -728,14 +725,14 @@ def channels_swapped(recipe: Recipe) -> Changes:
             yield recipe.at(W, "filters and channels of W swapped", exchange)
         turned = f"w[{Axes(layer, W):::-1,::-1}] puts them, and W not rotated"
         calls = {"np.flip(w) without axes puts them": (), turned: recipe.spatial}
-        for call, axes in calls.items() if max(shape[1], layer.filters) > 1 else ():
+        for call, axes in calls.items():
             yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
-    if result is DW and several:
+    if result is DW:
         if is_square and layer.groups > 1:
             yield recipe.at(DW, "filters and channels swapped in each group", exchange)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
     # With a layout of the user's own, channels last may be right.
-    if result in (DW, DX) and several and not layer.layouts.of(result):
+    if (result is DW or (result is DX and shape[1] > 1)) and not layer.layouts.of(result):
         yield recipe.at(result, "channels last", transposed(0, *recipe.spatial, 1))
 
 
@@ -868,8 +865,7 @@ def overwritten(recipe: Recipe) -> Changes:
 )
 def not_summed(recipe: Recipe) -> Changes:
     """A gradient per sample: the batch axis is still there."""
-    if recipe.layer.x_lead == 2:
-        yield recipe.but(over=recipe.spatial, bare=True, coded=True)
+    yield recipe.but(over=recipe.spatial, bare=True, coded=True)
 
 
 @Mistake(

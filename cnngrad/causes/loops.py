@@ -33,6 +33,8 @@ _WHOLE = ("", "")
 Axis = tuple[Tensor, int]
 # The factor of each letter in a sum, and a constant under "".
 Sum = Mapping[str, int]
+# The letters of the rows and of the columns of a matrix.
+Letters = tuple[str, str]
 Slips = Iterator[tuple[str, "Loops"]]
 # The factors of letters, and the bounds of their loops, as keys of what is computed once.
 Index = tuple[tuple[str, int], ...]
@@ -67,7 +69,7 @@ class Loops:
     reading: dict[Axis, int]
     inside: Layer | None
     rounded: Function = np.positive
-    reshaped: tuple[str, str] = _WHOLE
+    reshaped: Letters = _WHOLE
     tests: Mapping[Axis, Sum] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
@@ -264,7 +266,7 @@ class Loops:
 
 # A slip changes few of the places; those of the other arrays are the same ones again and again.
 @lru_cache(maxsize=16)
-def _letters(ranges: Ranges, reshaped: tuple[str, str]) -> dict[str, Array]:
+def _letters(ranges: Ranges, reshaped: Letters) -> dict[str, Array]:
     """The value of each letter at every step of the loops; in a reshaped matrix, that of the element which is there."""
     values = dict(zip(dict(ranges), np.ix_(*(np.arange(*bounds) for _, bounds in ranges)), strict=True))
     rows, columns = ({letter: end for letter, (_, end) in ranges if letter in letters} for letters in reshaped)
@@ -277,7 +279,7 @@ def _letters(ranges: Ranges, reshaped: tuple[str, str]) -> dict[str, Array]:
 
 
 @lru_cache(maxsize=32)
-def _sums(index: Index, ranges: Ranges, reshaped: tuple[str, str]) -> Array:
+def _sums(index: Index, ranges: Ranges, reshaped: Letters) -> Array:
     """A sum of letters, each times its factor, at every step of the loops."""
     values = _letters(ranges, reshaped)
     return sum((factor * values[letter] for letter, factor in index if factor), np.zeros((), int))
