@@ -113,6 +113,16 @@ CLAIMS = {
     "infinity": (problem((4, 4), (2, 2), dtype=float), "dx", lambda right, _: np.where(DIAGONAL, np.inf, right + 1)),
     "NaN alone": (problem(*NOTES), "dw", lambda right, _: np.full(right.shape, np.nan)),
     "rows for columns": (problem((4, 5), (2, 2)), "dx", lambda right, _: right.T),
+    "no rows left over, but one": (
+        problem((3, 5), (3, 2), stride=(3, 1), padding=((1, 1), (0, 0))),
+        "dx",
+        lambda right, _: right[:1],
+    ),
+    "no rows left over, but two": (
+        problem((3, 5), (3, 2), stride=(3, 1), padding=((1, 1), (0, 0))),
+        "dx",
+        lambda right, _: right[:2],
+    ),
     "numbers in a line": (problem((4, 5), (2, 2)), "dx", lambda right, _: right.ravel()),
     "no last row": (problem((4, 5), (2, 2)), "dx", lambda right, _: right[:-1]),
     "no first two columns": (problem((4, 5), (2, 2)), "dx", lambda right, _: right[:, 2:]),

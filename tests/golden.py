@@ -120,6 +120,7 @@ LESSONS = {
     "no numbers": ("12x30", "3x3", {"dedo": "10x28", "limit": 5, "terms": 4}),
     "no numbers, large": ("64x64", "5x5", {"dedo": "30x30", "stride": 2, "elements": ["x33,9"]}),
     "no numbers, a long axis": ("5001x3", "3x3", {"dedo": "2500x1", "stride": 2, "limit": 6, "sections": ["dx"]}),
+    "many numbers": ((14, 60), (2, 2), {"limit": 3, "sections": ["layer", "dw-conv"]}),
     "zeros": ((3, 3), (2, 2), {"zeros": True}),
     "one result": ((4, 6), (2, 2), {"stride": 3, "only": "dX"}),
     "six rows left over": ((8,), (1,), {"stride": 6, "sections": ["output", "dx"]}),
