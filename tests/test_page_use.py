@@ -462,12 +462,14 @@ def test_a_name_in_the_sum_is_a_link_to_what_was_held_before_the_layer_was_chang
 def test_the_two_cells_of_a_product_and_its_term_in_the_sum_have_one_colour(browser, tmp_path):
     browser.get(written(tmp_path) + "#dx-x22")
 
-    def colours(which):
-        return [each.value_of_css_property("background-color") for each in browser.find_elements("css selector", which)]
+    def colours(which, kind):
+        values = [each.value_of_css_property(kind) for each in browser.find_elements("css selector", which)]
+        return [re.findall(r"\d+, \d+, \d+", value)[0] for value in values]
 
-    assert len(set(colours("#line .term[class*=shade]"))) == 4
-    assert colours("#grid-dx-do td.made") == colours("#line .term[class*=shade]")
-    assert sorted(colours("#grid-dx-w td.made")) == sorted(colours("#line .term[class*=shade]"))
+    terms = colours("#line .shaded", "background-color")
+    assert len(set(terms)) == 4
+    assert colours("#grid-dx-do td.made", "background-image") == terms
+    assert sorted(colours("#grid-dx-w td.made", "background-image")) == sorted(terms)
 
 
 def test_an_element_of_several_products_has_the_colour_of_each(browser, tmp_path):
@@ -476,7 +478,7 @@ def test_an_element_of_several_products_has_the_colour_of_each(browser, tmp_path
     browser.get("about:blank")
     browser.get(written(tmp_path, reflected) + "#dx-x11")
     terms = browser.execute_script("""
-      return [...document.querySelectorAll("#line .term[class*=shade]")].map((each) =>
+      return [...document.querySelectorAll("#line .shaded")].map((each) =>
         [each.textContent.split("·"), getComputedStyle(each).backgroundColor]);
     """)
     cells = browser.execute_script("""

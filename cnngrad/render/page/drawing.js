@@ -41,13 +41,12 @@ function lookOf({ grid, places, element, zero }, { factors, readers }, isOwn, mo
   const answer = isHidden && state.typed.get(element), right = answer && isRight(element);
   // An element of several products has a stripe in the colour of each.
   const shades = (factors.get(element) ?? []).map(({ number }) => shadeOf(number));
-  const stripes = shades.map((each, k) => `var(--${each}) 0 ${(100 * (k + 1)) / shades.length}%`);
+  const stripes = shades.map((each, k) => `${each} 0 ${(100 * (k + 1)) / shades.length}%`);
   const share = hasNumber ? Number(page.numbers.value(element)) / most : 0;
   const classes = [
     `of-${grid.array}`, places.some((k, axis) => grid.isBorder?.(axis, k)) && "zero border",
     readers.has(element) && "feeds", element === state.chosen && "chosen",
-    state.linked === `#${element.key}` && "pointed",
-    isOwn && shades.length > 0 && `made ${shades[0]}`,
+    state.linked === `#${element.key}` && "pointed", isOwn && shades.length > 0 && "made",
     hasNumber && `heat ${share < 0 ? "cold" : "hot"}`, answer && (right ? "ok" : "bad"),
   ];
   const verdict = answer ? ` ${answer}, ${right ? "right" : "wrong"}` : "";

@@ -35,7 +35,7 @@ export function arrived(element) {
 export const isSecret = (element) => state.asked === element.tensor && !state.told;
 
 // The colour of a product; nine have one of their own.
-export const shadeOf = (k) => `shade-${k % 9}`;
+export const shadeOf = (k) => `var(--shade-${k % 9})`;
 
 // What lights up: the chosen element's factors, with their products' numbers, and its users.
 export function lit() {

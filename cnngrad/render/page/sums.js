@@ -1,7 +1,8 @@
 // The sum of the chosen element: lines of names, which are links to their cells, and of numbers.
 
 const link = ({ array, name, key }) => made(`a.of-${array}`, { href: `#${key}` }, name);
-const shaded = (k, ...parts) => made(`span.term.${shadeOf(k)}`, {}, ...parts);
+const shaded = (k, ...parts) =>
+  made("span.term.shaded", { style: `--shade: ${shadeOf(k)}` }, ...parts);
 
 // Parts with a sign between them; of too many the first.
 function joined(parts, sign, most = parts.length) {
