@@ -92,6 +92,8 @@ def in_half(right, given):
     return sums.astype(np.float32)
 
 
+LARGE = problem(*LONG, dtype=float)
+SMALL = LARGE | {"x": LARGE["x"] / 1000}
 SINGLE = problem((14, 14), (2, 2), dtype=np.float32)
 # The problem, the result that is claimed, and the claim of the right result and the problem.
 CLAIMS = {
@@ -170,6 +172,8 @@ CLAIMS = {
     "elements that were asked for": (problem(*NOTES) | {"elements": ["x22", "x15", "x55"]}, "dx", changed((1, 1))),
     "three digits": (problem(*LONG, dtype=float), "dw", written(".3g")),
     "two places, wrong": (problem(*LONG, dtype=float), "dx", lambda right, _: written(".2f")(right + (right > 4), _)),
+    "right small decimals": (SMALL, "dw", lambda right, _: right),
+    "small decimals, one wrong": (SMALL, "dw", lambda right, _: right + 1e-4 * np.eye(3)[::-1]),
     "too few places": (problem(*LONG, dtype=float), "dw", written(".0f")),
     "float32 as float64": (
         problem(*LONG, dtype=float),
