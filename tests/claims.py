@@ -81,15 +81,17 @@ LINE = problem((30,), (4,), padding=2)
 RELATIONS = [(4, 1, -2), (5, 1, -2), (2, -3, 9), (2, 3, -2), (1, 4, -2), (2, -4, 10), (3, 2, 1), (1, 2, -5), (3, 2, -6)]
 
 
-def in_half(right, given):
-    """dE/dW of one sample and channel, added up in float16."""
-    sums = right.astype(np.float16)
-    for place in np.ndindex(right.shape):
-        total = np.float16(0)
-        for i, j in np.ndindex(given["dedo"].shape):
-            total += np.float16(given["dedo"][i, j] * given["x"][i + place[0], j + place[1]])
-        sums[place] = total
-    return sums.astype(np.float32)
+def summed_in(dtype):
+    """dE/dW of one sample and channel, added up one by one in a dtype."""
+
+    def claim(right, given):
+        (height, width), sums = given["dedo"].shape, np.zeros_like(right)
+        for u, v in np.ndindex(right.shape):
+            products = given["x"][u : u + height, v : v + width] * given["dedo"]
+            sums[u, v] = np.add.accumulate(products.astype(dtype).ravel())[-1]
+        return sums.astype(np.float32)
+
+    return claim
 
 
 LARGE = problem(*LONG, dtype=float)
@@ -161,14 +163,22 @@ CLAIMS = {
         "dw",
         lambda right, _: changed((1, 1))(right.astype(np.float16), _),
     ),
-    "sums in float16": (SINGLE, "dw", in_half),
-    "sums in float16 called float32": (SINGLE | {"written": "float32"}, "dw", in_half),
-    "sums in float16 called float16": (SINGLE | {"written": "float16"}, "dw", in_half),
-    "sums in float16 called tf32": (SINGLE | {"written": "tf32"}, "dw", in_half),
-    "sums in float16 called digits": (SINGLE | {"written": "digits:4"}, "dw", in_half),
-    "sums in float16 called fixed": (SINGLE | {"written": "fixed:9"}, "dw", in_half),
-    "sums in float16 with a tolerance": (SINGLE | {"rtol": 1e-3}, "dw", in_half),
-    "sums in float16 with a small tolerance": (SINGLE | {"rtol": 1e-6}, "dw", in_half),
+    "sums in float16": (SINGLE, "dw", summed_in(np.float16)),
+    "sums in float32": (problem((60, 60), (2, 2), dtype=np.float32), "dw", summed_in(np.float32)),
+    "rounded to three places": (LARGE, "dx", lambda right, _: right.round(3)),
+    "rounded to tens": (LARGE | {"w": LARGE["w"] * 100}, "dx", lambda right, _: right.round(-1)),
+    "rounded to four digits": (
+        LARGE,
+        "dx",
+        lambda right, _: np.array(written(".4g")(right, _)),
+    ),
+    "sums in float16 called float32": (SINGLE | {"written": "float32"}, "dw", summed_in(np.float16)),
+    "sums in float16 called float16": (SINGLE | {"written": "float16"}, "dw", summed_in(np.float16)),
+    "sums in float16 called tf32": (SINGLE | {"written": "tf32"}, "dw", summed_in(np.float16)),
+    "sums in float16 called digits": (SINGLE | {"written": "digits:4"}, "dw", summed_in(np.float16)),
+    "sums in float16 called fixed": (SINGLE | {"written": "fixed:9"}, "dw", summed_in(np.float16)),
+    "sums in float16 with a tolerance": (SINGLE | {"rtol": 1e-3}, "dw", summed_in(np.float16)),
+    "sums in float16 with a small tolerance": (SINGLE | {"rtol": 1e-6}, "dw", summed_in(np.float16)),
     "elements that were asked for": (problem(*NOTES) | {"elements": ["x22", "x15", "x55"]}, "dx", changed((1, 1))),
     "three digits": (problem(*LONG, dtype=float), "dw", written(".3g")),
     "two places, wrong": (problem(*LONG, dtype=float), "dx", lambda right, _: written(".2f")(right + (right > 4), _)),
