@@ -4,13 +4,14 @@ r"""Reads arrays from text, as programs print and people write them: brackets or
     header   = a label [type] name [sizes], and = or := or : or <- or <<; or the name of a gradient alone in its line
              | a page "(:,:,1) =", "Columns 1 through 6", a factor "1.0e+03 *", sizes "4x3 Matrix{Float64}:"
     brackets = open {number | brackets, separated by commas or blanks} close; in [] a semicolon ends a row
-    open     = one of [ ( { or a function that leaves an array as it is, such as tensor( or np.float64(
+    open     = one of [ ( {, perhaps behind a type or a macro, or behind a function that leaves an array as it is,
+               such as tensor( or np.float64(
     table    = lines with equal counts of numbers, separated by | ; tab, comma or blanks; empty lines separate planes
     number   = a decimal number; in brackets also with the suffixes, exponents and bases of programming languages
 
-The text between two headers is read twice: NumPy's loadtxt reads the numbers as one sequence, and the marks between
-them give the shape; for this, rows of a table count as brackets too. A text that can be read in two ways is refused;
-the error names both readings.
+The text is cut into pieces at its headers. A piece is read twice: NumPy's loadtxt reads its numbers as one sequence,
+and the marks between them give the shape; for this, rows of a table count as brackets too. A text that can be read in
+two ways is refused; the error names both readings.
 """
 
 import re
