@@ -485,6 +485,9 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("In [1]: dx\nOut[1]: array([1, 2])\n\nIn [2]: dw\nOut[2]: array([3, 4])", {"dx": [1, 2], "dw": [3, 4]}),
         ("# dX\n[[1 2]\n [3 4]]\n# dW\n[[5 6]\n [7 8]]", {"dX": [[1, 2], [3, 4]], "dW": [[5, 6], [7, 8]]}),
         ("// dx\n{1, 2}\n// grad_w:\n{3, 4}", {"dx": [1, 2], "grad_w": [3, 4]}),
+        # Above a name with a sign behind it a name is a comment like any other.
+        ("// dX\nfloat dx[2][2] = {{1, 2}, {3, 4}};", [[1, 2], [3, 4]]),
+        ("# gradient\nx = [1, 2]\n% dw\nw = [3, 4]", {"x": [1, 2], "w": [3, 4]}),
         ("% dX\n1 2\n3 4\n\n% dW\n5 6\n7 8", {"dX": [[1, 2], [3, 4]], "dW": [[5, 6], [7, 8]]}),
         (">> dX\ndX =\n\n 1 2\n 3 4\n", [[1, 2], [3, 4]]),
         ("# New slice\n1 2\n3 4\n# New slice\n5 6\n7 8", [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]),

@@ -132,7 +132,7 @@ _SILENT = (
 # digit, tells what it holds.
 _HEADER = re.compile(
     rf"\n[ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
-    rf"(?:(?:(?:#|%|//)[ \t]++)?(?P<label5>{_GRADIENT}):?{_END}|{_SILENT}"
+    rf"(?:(?:(?:#|%|//)[ \t]++(?![^\n]*+\n[^\n=]*+=))?(?P<label5>{_GRADIENT}):?{_END}|{_SILENT}"
     rf"|{_PROMPT}(?!(?i:nan|inf|na|infinity);?{_END})(?P<label6>{_NAME});?{_END}"
     rf"|(?P<page1>, (?:, [0-9]+)+){_END}|{_FACTOR}{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
