@@ -139,7 +139,7 @@ def test_the_rules_name_the_positions_of_the_one_relation(case):
             told = evaluated(rule, read, outputs + taps, [k + 1 for k in (*i, *u)])
             assert told == tuple(a.position(p, q) + 1 for a, p, q in zip(layer.axes, i, u, strict=True))
     conditions = re.findall(
-        r"([^,]+) (?:=|standing for) ([pqr])", plain(*rules(layer)[by_places]).partition(" with ")[2]
+        r"([^,]+) (?:=|standing for) ([pqr])", plain(*rules(layer)[by_places]).partition("over ")[2]
     )
     for axis, (sum_, _), i, u in zip(layer.axes, conditions, outputs, taps, strict=True):
         told = eval(sum_.replace("−", "-").replace("·", "*"), {}, {i: 1, u: 1})
