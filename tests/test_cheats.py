@@ -99,6 +99,7 @@ def test_nothing_that_a_function_replaces_hides_what_it_changes(monkeypatch):
     assert ("changes-inputs", "it changes ∂E/∂O in place") in findings.faults
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("few_smaller_layers")
 def test_axes_are_told_apart_also_if_there_are_as_many_filters_as_channels():
     def turned(x, w, dedo, **options):
@@ -125,6 +126,7 @@ def test_arrays_in_other_memory_are_not_tried_if_the_program_takes_none():
     assert findings.faults == {}
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("few_smaller_layers")
 def test_numbers_are_no_cause_where_an_array_has_one_number():
     """Divided by its largest number, a single ∂E/∂o is 1 or -1, for which many wrong passes are right."""

@@ -33,6 +33,7 @@ def run(capsys):
     return run
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("command", commands.COMMANDS)
 def test_a_command_says_and_writes_what_people_have_seen(command):
     assert commands.output(command) == golden.kept("commands", command)

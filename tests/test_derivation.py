@@ -107,6 +107,7 @@ NOTES = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", golden.LESSONS)
 def test_a_lesson_is_the_one_that_people_have_seen(name):
     assert golden.lesson(name) == golden.kept("lessons", name)

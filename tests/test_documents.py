@@ -43,6 +43,7 @@ def test_pages_on_mistakes_are_titled_by_the_mistake_or_together(listed):
     assert known_mistakes(None, listed).title == "Mistakes in backward passes"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", golden.FIGURES)
 def test_a_figure_is_the_one_that_people_have_seen(name):
     assert golden.figure(name) == golden.kept("figures", name)
@@ -126,6 +127,7 @@ def test_braces_and_environments_are_balanced_and_names_are_mathematics(ending):
         assert not re.search(r"\\text\{[^}]*\b[xwo]\d", text)
 
 
+@pytest.mark.whole
 def test_no_formula_of_markdown_is_longer_than_mathjax_takes(whole):
     layers = [
         ("3x4x3", "2x2x2", "2x3x2", {"dims": 3}),

@@ -53,6 +53,7 @@ SHEETS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", golden.ASKED)
 def test_an_exercise_is_the_one_that_people_have_seen(name):
     assert golden.exercise(name) == golden.kept("exercises", name)

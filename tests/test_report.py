@@ -30,6 +30,7 @@ TELLING = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", claims.CLAIMS)
 def test_the_report_on_a_claim_is_the_one_that_people_have_seen(name):
     assert claims.report(name) == golden.kept("claims", name)

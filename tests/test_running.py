@@ -24,6 +24,7 @@ def right(x, w, dedo, **options):
     return found.dw, found.dx, found.db
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", claims.FUNCTIONS)
 def test_the_findings_on_a_function_are_those_that_people_have_seen(name):
     assert claims.findings(name) == golden.kept("functions", name)
@@ -562,6 +563,7 @@ def test_a_detail_that_most_layers_share_is_told_with_their_number():
     assert "(by 1/(H'·W') in 3 of 4 layers). To fix it" in found(mean, *layers).summary
 
 
+@pytest.mark.whole
 def test_a_mistake_that_explains_few_layers_is_told_too_and_what_is_not_explained():
     def wrong(x, w, dedo, **options):
         dw, dx, _ = right(x, w, dedo, **options)

@@ -45,6 +45,7 @@ def test_the_layers_are_the_ones_that_people_have_seen():
     assert golden.suite() == (golden.FOLDER / "suite.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", golden.ASKED_OF_ALL)
 def test_layers_with_what_is_asked_of_all_are_those_that_people_have_seen(name):
     assert golden.asked(name) == golden.kept("asked", name)
