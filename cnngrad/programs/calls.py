@@ -55,7 +55,7 @@ def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool, in_seve
             outcome.faults += [KEPT] * (judge(outcome.layer).passed is False and outcome.passed is True)
         _call_again(judge, outcomes, strided)
     varied = [outcome.layer for outcome in outcomes if VARIES in outcome.faults]
-    is_kept = bool(varied) and _repeats(judge, varied[0])
+    is_kept = bool(varied) and _repeats(judge, max(varied, key=attrgetter("work")))
     for outcome in outcomes if varied else ():
         outcome.notes = [note for note in outcome.notes if note != OTHER_ORDER]
         _forget_mistakes(outcome)
