@@ -527,7 +527,7 @@ def _(facts, unturned, name, told, more, moving, way, array, turned, flip):
 
 @says(
     r"Why (not )?rotated\? A filter meets the first cell that it covers with its first element, and the last cell "
-    r"with its last\. As the window slides over (X|∂E/∂O), an element of \2 lies at its end for the first cell, "
+    r"with its last\. As it slides over (X|∂E/∂O), an element of \2 lies at its end for the first cell, "
     r"and at its beginning for the last\. (So the filter is turned round|W (is|was) rotated before it "
     r"(?:is stamped|slid) \(flip\); a second rotation brings it back)\."
 )

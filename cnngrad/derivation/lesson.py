@@ -388,7 +388,7 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
     if len(readers) < 2:
         because = (
             "A filter meets the first cell that it covers with its first element, and the last cell with its last. "
-            f"As the window slides over {array}, an element of {array} lies at its end for the first cell, and at its "
+            f"As it slides over {array}, an element of {array} lies at its end for the first cell, and at its "
             f"beginning for the last. {so if layer.flip else 'So the filter is turned round.'}"
         )
         return (f"{why} rotated? {because if is_full else 'Each ∂E/∂x collects what its stamp covers.'}",)
