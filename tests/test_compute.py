@@ -89,6 +89,7 @@ def agree(case, dtype, sizes, seed=0):
     return ways
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
 @pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN.keys())
 def test_every_way_gives_the_definitions_numbers(case, sizes):
@@ -333,6 +334,7 @@ def test_two_jobs_run_at_the_same_time(cores):
     assert not both.broken
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
 def test_every_number_of_threads_gives_the_same_bits(x_shape, w_shape, options, dtype, cores):
@@ -471,7 +473,7 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
         assert 1 <= len(seen) <= whole
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize(
     ("x_shape", "w_shape", "options"),
     [

@@ -54,7 +54,7 @@ MADE = [(mistake, result) for mistake in LISTED for result in RESULTS if result 
 
 
 @pytest.mark.usefixtures("few_smaller_layers")
-@pytest.mark.sampled(11)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize(("mistake", "result"), MADE, ids=[f"{m.id}-{result.key}" for m, result in MADE])
 def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistake, result, layers):
     program = Wrong(mistake, result)

@@ -37,7 +37,7 @@ def test_the_right_recipe_gives_the_right_result(case):
         np.testing.assert_array_equal(made(right_recipe(data.layer.own, result), data), right[result])
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("known", [False, True], ids=["computed", "known"])
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
 def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch):
@@ -110,6 +110,7 @@ WRITTEN = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("x", "w", "options"), WRITTEN.values(), ids=list(WRITTEN))
 def test_no_number_of_a_wrong_array_is_lost_with_the_axes_that_the_user_leaves_out(x, w, options):
     layer = make_layer(x, w, **options)

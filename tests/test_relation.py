@@ -73,6 +73,7 @@ def test_the_relation_of_a_layer_gives_the_right_result(result, flip):
     assert not graded(layer, numbers, result, right).relation
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.key)
 def test_the_relation_of_an_unknown_mistake_is_found(result, flip):

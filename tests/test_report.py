@@ -30,7 +30,7 @@ TELLING = [
 ]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", claims.CLAIMS)
 def test_the_report_on_a_claim_is_the_one_that_people_have_seen(name):
     assert claims.report(name) == golden.kept("claims", name)
@@ -53,6 +53,7 @@ def test_a_right_o_passes_and_one_changed_element_does_not(name, dtype):
     assert report.gradients["O"].worst.index == (0,) * o.ndim
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", TELLING)
 def test_every_mistake_in_o_is_named(case, whole):
     x, w, b, _ = case.data()

@@ -24,7 +24,7 @@ def right(x, w, dedo, **options):
     return found.dw, found.dx, found.db
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", claims.FUNCTIONS)
 def test_the_findings_on_a_function_are_those_that_people_have_seen(name):
     assert claims.findings(name) == golden.kept("functions", name)
@@ -156,6 +156,7 @@ def test_a_failure_that_a_rare_mistake_explains_is_shrunk_while_the_mistake_is_f
     assert findings.smallest.layer.batch > 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("feature", FEATURES)
 def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature, whole):

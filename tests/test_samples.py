@@ -25,6 +25,7 @@ def test_the_samples_that_readme_names_are_there():
     assert len(PROBLEMS) == 11
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("explain", [[], ["--explain"]], ids=["plain", "explained"])
 def test_every_problem_works_in_every_command(path, explain, capsys):

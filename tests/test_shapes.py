@@ -74,6 +74,7 @@ def test_a_program_that_writes_a_flat_array_in_a_file_with_a_shape_is_told(tmp_p
 NAMES = ("dw dx db", "dW dX db", "dEdW dEdX dEdb", "grad_w grad_x grad_b")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("names", NAMES)
 def test_results_are_known_by_all_of_their_names(names):
     names = names.split()

@@ -63,7 +63,7 @@ def test_a_full_standard_output_is_bad_usage(shell, words):
     assert shell(words, "> /dev/full") == (2, "cnngrad: can't write standard output: No space left on device\n")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("words", [COMMANDS["forward"], COMMANDS["a long result"], COMMANDS["help"]])
 def test_python_s_own_settings_change_nothing(shell, variable, words):
     assert shell(words, "> /dev/full", **variable) == (

@@ -65,7 +65,7 @@ def test_no_layer_hides_a_zero():
                 assert (np.abs(sums) > 0.1 * np.abs(dedo[dedo != 0]).min()).all(), layer.name
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_layer_without_it_stands_in_the_place_of_each_that_has_it(feature):
     whole, without = cnngrad.suite("standard"), cnngrad.suite("standard", without=[feature])
