@@ -1,6 +1,8 @@
 """Text that holds numbers: what tools print is read as they mean it, or refused with a way out."""
 
+import ast
 import json
+import re
 import time
 import tracemalloc
 from contextlib import suppress
@@ -24,6 +26,19 @@ def read(text):
 
 
 def refusal(text):
+    """The message on a text; what it quotes must stand where it says, behind empty lines too."""
+    said, behind = error(text), error(f"\n \n{text}")
+    where = re.compile(r"x\.txt, line ([0-9]+), column ([0-9]+): ('[^';]+' )?")
+    line, column, quoted = where.match(said).groups()
+    if quoted:
+        rest = "\n".join(text.split("\n")[int(line) - 1 :])[int(column) - 1 :]
+        assert rest.startswith(ast.literal_eval(quoted))
+    # What is said of the whole text is said of its first line.
+    assert where.match(behind).groups()[:2] in ((str(int(line) + 2), column), ("1", "1"))
+    return said
+
+
+def error(text):
     with pytest.raises(cnngrad.CnngradError) as caught:
         parse_text("x.txt", text)
     return str(caught.value)
@@ -241,6 +256,12 @@ def test_declared_sizes_and_types_are_honoured():
         ("1.5,2", 0, (2,), ""),
         ("1,2,3", 0, (3,), ""),
         ("1;\t2\n3;\t4", 1, (2, 2), ""),
+        ("[1]\n\n[2]\n\n\n[3]", 1, (3, 1), ""),
+        ('"1"\n"2"\n"3"', 0, (3,), ""),
+        ("9 0 1\n0 5 7\n1 6 8", 1, (3, 3), "its first line counts"),
+        ("9 0 1\n5 5 7\n1 6 8", 1, (3, 3), ""),
+        ("9 5 1\n0 5 7\n1 6 8", 1, (3, 3), ""),
+        ("9 0 1\n0 5 7", 1, (2, 3), ""),
         ("(0,.,.) =\n1 2\n3 4\n(1,.,.) =\n5 6\n7 8\n", 3, (2, 2, 2), ""),
     ],
 )
@@ -382,6 +403,9 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("(1,1,.,) =\n1 2\n3 4\n", "pages with indices"),
         ("1 1 5\n1 2 6\n2 1 7\n2 2 8", "its lines begin with counts: an index and a number each"),
         ("0 1 5\n0 2 6\n1 1 7\n1 2 8", "its lines begin with counts: an index and a number each"),
+        ('"4" 5\n"2" 6', "its lines begin with counts: an index and a number each"),
+        ('"4" 5\n"2" 6\n"3" 7', "its lines begin with counts: an index and a number each"),
+        ("2 2\n5 6\n7 8", "its first line counts: titles or sizes, or numbers"),
         ("1;2,5\n3;1.234,5", "x.txt, line 2, column 4: its commas part numbers, or are decimal ones, or thousands"),
         ("[-9223372036854775809]", "an integer beyond int64's largest"),
         ("float x[4] = {{1, 2}, {3, 4}};", "4 is declared, but 2x2 is there"),
@@ -516,6 +540,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("dX = 2×2\n    1.5000    2.5000\n    3.5000    4.5000\n", [[1.5, 2.5], [3.5, 4.5]]),
         ("Infinity\n2\n3", [np.inf, 2, 3]),
         ("10 *\n 1 2", [10, 20]),
+        ("(:,:,1) =\n 10 *\n 1 2\n(:,:,2) =\n 100 *\n 5 6\n", [[[10, 500], [20, 600]]]),
         ("sep=;\n1;2,5\n3;4\n", [[1, 2.5], [3, 4]]),
         ("|1|\n|2|\n| |\n", [1, 2]),
         ("short unsigned int x[] = {0xfffa};", [65530]),
@@ -553,6 +578,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("| a |\n|---|\n| 1 |\n|---|\n| 2 |", "'---' is not a number"),
         ('"1,234"\n"5,678"', '"1,234" in quotation marks: one number, or several'),
         ('"1 234" "5 678"', '"1 234" in quotation marks'),
+        (f'"{"1 " * 20}"', f'"{"1 " * 14}1 in quotation marks'),
         ('"1;2"', '"1;2" in quotation marks'),
         ('"1" 1.5 2.5\n"2" 3.5 4.5', "its lines begin with counts: an index and a number each"),
         ("12,345\t0.5\n1,000\t2.25", "line 1, column 9: its commas part numbers, or are decimal ones, or thousands"),
@@ -659,6 +685,10 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
 )
 def test_what_may_be_no_number_or_another_array_is_refused(text, words):
     assert words in refusal(text)
+
+
+def test_a_wrong_word_far_down_is_named_with_its_place():
+    assert "line 20001, column 3: 'x' is not a number" in refusal("1 2\n" * 20_000 + "1 x")
 
 
 def test_a_type_of_16_bits_is_that_type():
