@@ -46,7 +46,9 @@ __all__ = [
 # The results that have spatial axes.
 ARRAYS = (O, DW, DX)
 # Up to this size every index is tried, otherwise only the first and the last.
-_FEW, _FEW_TAPS = 4, 12
+_FEW = 4
+# Filters of up to this size may lack any of their elements.
+_FEW_TAPS = 25
 # Loops over flat arrays are tried up to this number of products.
 _FEW_PRODUCTS = 20_000
 _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
@@ -149,9 +151,17 @@ class Mistake:
 
     def suits(self, layer: Layer) -> bool:
         """Whether people make the mistake in a layer, or in the one whose twin it is."""
-        kinds = ("transposed",) if layer.own.transposed else ("plain", "zeros" if layer.mode == "zeros" else "filled")
-        counts = {"channels": max(layer.filters, layer.channels), "batch": layer.x_lead, "groups": layer.groups}
-        return self.needs in ("", *kinds) or counts.get(self.needs, 1) > 1
+        is_plain, is_filled = not layer.own.transposed, layer.mode != "zeros"
+        return {
+            "": True,
+            "transposed": not is_plain,
+            "plain": is_plain,
+            "zeros": is_plain and not is_filled,
+            "filled": is_filled,
+            "channels": max(layer.filters, layer.channels) > 1,
+            "batch": layer.x_lead > 1,
+            "groups": layer.groups > 1,
+        }[self.needs]
 
     def words(self, result: Tensor, layer: Layer) -> Words:
         """What the mistake is, and how to fix it, in one result of a layer."""
@@ -332,7 +342,7 @@ Mistake(
 def stride_axes_swapped(recipe: Recipe) -> Changes:
     """The strides of the axes in another order, or that of one axis on all."""
     strides = tuple(relation.output for relation in recipe.relations)
-    for used in (*permutations(strides), *((s,) * len(strides) for s in strides)):
+    for used in product(strides, repeat=len(strides)):
         yield from _followed(recipe, f"{_numbers(used)} was used", used == strides[::-1], output=used)
 
 
@@ -911,12 +921,10 @@ def incomplete(recipe: Recipe) -> Changes:
 )
 def shifted(recipe: Recipe) -> Changes:
     """The right gradient shifted by one or two positions; zeros move in."""
-    sizes = recipe.layer.canonical[recipe.result][2:]
-    for by, axes in product((1, -1, 2, -2), product((1, 0), repeat=len(sizes))):
-        shift = [by * axis for axis in axes]
-        if any(shift) and np.less(np.abs(shift), sizes).all():
+    for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
+        if any(shift) and np.less(np.abs(shift), recipe.shape[-len(shift) :]).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
-            yield recipe.at(recipe.result, words, moved(recipe.spatial, shift), coded=shift == [1, 0])
+            yield recipe.at(recipe.result, words, moved(recipe.spatial, shift), coded=shift == (1, 0))
 
 
 @Mistake(
@@ -1319,14 +1327,13 @@ def wraps_around(recipe: Recipe) -> Changes:
             rolled = partial(np.roll, shift=by, axis=recipe.spatial)
             yield recipe.at(place, f"{_name(place)} is rolled by {_numbers(by)}", rolled, coded=coded)
     strides, dilations, _ = recipe.numbers
-    reach = np.array([strides * np.subtract(layer.out, 1), dilations * np.subtract(layer.kernel, 1)])
+    reach = strides * np.subtract(layer.out, 1) + dilations * np.subtract(layer.kernel, 1)
     signs = {"": (1, 1), ", with -i for i": (-1, 1), ", with -u for u": (1, -1)}
     full, others = padded + layer.kernel, np.array([layer.size, layer.out])
     for length, (words, (o, w)) in product((padded, full - 1, full, *others), signs.items()):
-        least = np.minimum(0, [[o], [w]] * reach).sum(axis=0)
-        each = zip(least, least + reach.sum(axis=0) + 1, length, before, layer.size, strict=True)
-        borders = (BORDERS["zeros"].held(np.arange(k, end) % n - p, size).tolist() for k, end, n, p, size in each)
-        changed = _on(recipe, True, output=o * strides, filter=w * dilations, constant=-least - before)
+        each = zip(reach, length, before, layer.size, strict=True)
+        borders = (BORDERS["zeros"].held(np.arange(-far, far + 1) % n - p, size).tolist() for far, n, p, size in each)
+        changed = _on(recipe, True, output=o * strides, filter=w * dilations, constant=reach - before)
         words = f"positions count modulo {_numbers(length)}{words}"
         yield changed.but(words, borders=tuple(map(tuple, borders)))
 
@@ -1350,18 +1357,15 @@ def missing_parts(recipe: Recipe) -> Changes:
                 yield recipe.at(place, which, without(*along(axis, k)), coded=coded)
     if result is DB:
         return
-    # Any element of a filter if there are few, otherwise one at a corner.
-    few = prod(layer.kernel) <= _FEW_TAPS
-    taps = product(*(range(k) if few else sorted({0, k - 1}) for k in layer.kernel))
-    for tap in taps if layer.dims > 1 and prod(layer.kernel) > 1 else ():
+    for tap in np.ndindex(layer.kernel) if layer.dims > 1 and 1 < prod(layer.kernel) <= _FEW_TAPS else ():
         which = f"element {_numbers(np.add(tap, 1))} of every filter"
         yield recipe.at(DW if result is DW else W, which, without(..., *tap))
-    for number, of_x in enumerate(layer.axes if result is DX else (), 2):
+    for number, (of_x, word) in enumerate(layer.named_axes if result is DX else (), 2):
         # A stride may be larger than X.
-        phases = sorted((h + of_x.before) % of_x.stride for h in range(min(of_x.stride, of_x.size)))
-        for phase in phases if of_x.stride > 1 else ():
-            missing = without(*along(number, slice((phase - of_x.before) % of_x.stride, None, of_x.stride)))
-            yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number - 2]}s", missing)
+        for h in range(min(of_x.stride, of_x.size)) if of_x.stride > 1 else ():
+            phase = (h + of_x.before) % of_x.stride + 1
+            missing = without(*along(number, slice(h, None, of_x.stride)))
+            yield recipe.at(DX, f"phase {phase} of the stride along the {word}s", missing)
 
 
 def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "") -> Changes:

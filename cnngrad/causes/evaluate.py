@@ -154,8 +154,8 @@ def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
     return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)
 
 
-def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
-    """Zeros for the result; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of them; the axes.
+def _arrays(recipe: Recipe, data: Data) -> tuple[Array, dict[Tensor, Array], list[_Axis]]:
+    """Zeros for the result; dE/dO (n, g, f, *S_out), W (g, f, c, *K) and X (n, g, c, *S), one a view of them; the axes.
 
     X, or its gradient, includes the padding along the axes whose padding is not zeros.
     """
@@ -169,12 +169,12 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     # A dE/dW that is not added up over the batch has the sample axis in front.
     leads = {O: (n, g, f), W: (*arrays[W].shape[: -2 - layer.dims], g, f, c), X: (n, g, c)}
-    o, w, x = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[spatial]) for tensor, lead in leads.items())
-    sizes, axes = (array.shape[spatial] for array in (o, w, x)), []
+    split = {tensor: arrays[tensor].reshape(*lead, *arrays[tensor].shape[spatial]) for tensor, lead in leads.items()}
+    sizes, axes = (array.shape[spatial] for array in split.values()), []
     for relation, axis, border, out, taps, size in zip(recipe.relations, layer.axes, borders, *sizes, strict=True):
         begun = relation._replace(constant=relation.constant + (border != ()) * axis.before)
         axes.append(_Axis(recipe.last, begun, out, taps, size, border))
-    return arrays[result.array], x, w, o, axes
+    return arrays[result.array], split, axes
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
@@ -190,24 +190,18 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         if result is DX:
             return _folded(recipe.loops.filled(operands), recipe.borders, recipe.size)
         return recipe.loops.filled(operands | {X: _bordered(operands[X], recipe.borders)})
-    found, x, w, o, axes = _arrays(recipe, data)
-    filled = np.zeros(x.shape[3:], bool)
+    found, split, axes = _arrays(recipe, data)
+    filled, spatial = np.zeros(split[X].shape[3:], bool), "xyz"[: layer.dims]
+    letters = {O: f"ngf{spatial}", W: "n" * (0 not in recipe.over) + "gfc", X: f"ngc{spatial}"}
     # If only one product per input counts, it is the first one here: the first tap belongs to the last window.
     step = -1 if recipe.last is W else 1
     for met in product(*([(u, *_under(axis, u)) for u in range(axis.taps)[::step]] for axis in axes)):
         taps, outs, ins = zip(*met, strict=True)
-        there, read, here = o[..., *outs], x[..., *ins], w[..., *taps]
-        if result is DW:
-            each = _flat(there) @ _flat(read).swapaxes(2, 3)
-            here += np.add.reduce(each) if 0 in recipe.over else each
-            continue
-        part, numbers, matrix = (there, read, here) if result is O else (read, there, here.swapaxes(1, 2))
-        if numbers.shape[2] == 1:
-            # There is nothing to add up: avoid the copies of a matrix product.
-            products = numbers * matrix.reshape(*matrix.shape[:2], *(1,) * layer.dims)
-        else:
-            products = (matrix @ _flat(numbers)).reshape(part.shape)
-        if recipe.last is not None:
+        operands = {tensor: split[tensor][..., *index] for tensor, index in {O: outs, W: taps, X: ins}.items()}
+        part = operands.pop(result.array)
+        subscripts = f"{','.join(letters[tensor] for tensor in operands)}->{letters[result.array]}"
+        products = np.einsum(subscripts, *operands.values())
+        if recipe.last in (O, W):
             products = np.where(filled[ins], 0, products)
             filled[ins] = True
         part += products
@@ -237,10 +231,6 @@ def _folded(found: Array, borders: Iterable[Shape], sizes: Shape) -> Array:
                 total[stands] += part
             found = np.moveaxis(total[:-1], 0, number)
     return found
-
-
-def _flat(array: Array) -> Array:
-    return array.reshape(*array.shape[:3], -1)
 
 
 @lru_cache
@@ -294,7 +284,8 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         dedo = data.read(recipe, DEDO)
         kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
         return lambda index: (dedo.transpose(*kept, *recipe.over)[index],)
-    _, x, w, o, axes = _arrays(recipe, data)
+    _, split, axes = _arrays(recipe, data)
+    o, w, x = split.values()
 
     def factors(index: Shape) -> tuple[Array, Array]:
         first, second, *places = index

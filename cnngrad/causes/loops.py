@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from itertools import product
+from itertools import permutations, product
 from math import prod
 from typing import Any
 
@@ -26,6 +26,8 @@ __all__ = ["Loops", "Slips", "right_loops"]
 
 # Letters of the positions of O and of W, by spatial axis.
 _OUTPUTS, _TAPS = "ijk", "uvt"
+# Letters that may be confused: positions of one array, those of O and W along the same axis, and the other letters.
+_CONFUSED = (_OUTPUTS, _TAPS, "ngfc", "iu", "jv", "kt")
 # The bounds of a test that is missing.
 _ALL = (-(2**62), 2**62)
 # Rows and columns of im2col's matrix if it is not reshaped.
@@ -101,11 +103,11 @@ class Loops:
         for tensor, array in operands.items():
             array = self.layer.rotated(array) if tensor is W else array
             # A zero in front and one behind, for all that lies outside.
-            memory = np.concatenate([[0], array.transpose(self.orders[tensor.array]).ravel(), [0]])
+            memory = np.pad(array.transpose(self.orders[tensor.array]).ravel(), 1)
             products *= memory.take(places(tensor.array), mode="clip")
         end = prod(shapes[filled]) + 1
         there = np.broadcast_to(places(filled), products.shape).ravel()
-        memory = np.bincount(np.minimum(np.maximum(there, 0), end), self.rounded(products).ravel(), end + 1)
+        memory = np.bincount(there.clip(0, end), self.rounded(products).ravel(), end + 1)
         memory[end] = 0
         steps = ((f"{axis}", self.reading[filled, axis]) for axis in range(len(shapes[filled])))
         sizes = tuple((f"{axis}", (0, size)) for axis, size in enumerate(shapes[filled]))
@@ -117,12 +119,11 @@ class Loops:
 
     def columns_slipped(self) -> Slips:
         """im2col's matrix is reshaped instead of transposed, for each sample or for all together."""
-        taps, outputs = "c" + _TAPS, _OUTPUTS
-        for one, other in ((taps, outputs), (taps, "n" + outputs)):
-            for rows, columns in ((one, other), (other, one)):
-                words = "im2col's matrix is reshaped from one row for each {} to one for each {}, not transposed"
-                names = ["position of O" if letters is other else "element of a filter" for letters in (rows, columns)]
-                yield words.format(*names), replace(self, reshaped=(rows, columns))
+        for outputs in (_OUTPUTS, "n" + _OUTPUTS):
+            names = {"c" + _TAPS: "element of a filter", outputs: "position of O"}
+            for rows, columns in permutations(names):
+                words = f"from one row for each {names[rows]} to one for each {names[columns]}, not transposed"
+                yield f"im2col's matrix is reshaped {words}", replace(self, reshaped=(rows, columns))
 
     def lengths_slipped(self) -> Slips:
         """One length replaced by another in several steps or in one; if X includes its padding, only lengths of X."""
@@ -185,10 +186,7 @@ class Loops:
         """The index with one letter replaced, or another array's index in its place, and words for the change."""
         index = self.index[axis]
         for letter in filter(None, index):
-            kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
-            # Positions of O and W along the same axis may be confused.
-            pair = dict(zip(_OUTPUTS + _TAPS, _TAPS + _OUTPUTS, strict=True)).get(letter, "")
-            for other in kind + pair:
+            for other in "".join(alike for alike in _CONFUSED if letter in alike):
                 if other in self.ranges and other != letter:
                     changed = Counter[str]()
                     for name, factor in index.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, fractions, may_overflow, rms
+from cnngrad.arrays import Array, may_overflow, rms
 from cnngrad.causes.axes import spelled
 from cnngrad.causes.catalogue import (
     CATALOGUE,
@@ -218,10 +218,10 @@ class Search:
             return
         off, factor = self.fit(self.right, [f for f in self.factors if abs(f) != 1], spare=1) or (0, 0.0)
         if not factor:
-            # The least-squares factor; infinity beyond float64's range.
-            (claimed, one), (fractioned, other) = fractions(self.array), fractions(right)
+            # Rounding matters least in the largest element.
+            largest = np.abs(right).argmax()
             with may_overflow():
-                factor = float(np.ldexp((claimed * fractioned).sum() / np.square(fractioned).sum(), one - other))
+                factor = float(self.array.flat[largest] / right.flat[largest])
             if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
                 return
             # A factor close to 1 is rounding.
@@ -238,7 +238,7 @@ class Search:
         result, right = self.right.result, self.wanted
         if self.array.shape != right.shape:
             return
-        least = 2 * rms(self._allowed(self.array)) + _ROUNDING * rms(self.array)
+        least = rms(self._allowed(self.array)) + _ROUNDING * rms(self.array)
         for tensor in (*[result.array] * (result in weight_decay.results), None):
             own = as_user(self.right, self.data.arrays[tensor]) if tensor else np.ones_like(right)
             both, factors = np.array([right.ravel(), own.ravel()], np.float64), [1.0]
@@ -283,6 +283,9 @@ class Search:
 
     def search(self, tries: float) -> Found:
         """All explanations of the claim: single mistakes; if there are none, also rare mistakes and pairs."""
+        if self.fit(self.right):
+            # A mistake that hardly changes the right result would explain it as well.
+            return Found()
         usual, rare = ([m for m in CATALOGUE if bool(m.short) is short] for short in (True, False))
         if self.array.size == 1:
             usual = [mistake for mistake in usual if mistake.id in OF_ONE_NUMBER]
