@@ -22,9 +22,7 @@ from cnngrad.causes.edits import (
     Function,
     Mixed,
     along,
-    by_part,
     flipped,
-    moved,
     only,
     relaid,
     reshaped,
@@ -725,21 +723,15 @@ def channels_swapped(recipe: Recipe) -> Changes:
     for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
         if shape[axis] > 1:
             yield recipe.at(result, f"{result.lead_words[axis]}s in reverse", flipped(axis), coded=axis == 1)
-    is_square = layer.group_channels == layer.group_filters > 1
-
-    def exchange(array: Array) -> Array:
-        return array.reshape(layer.by_groups).swapaxes(1, 2).reshape(array.shape)
-
     if result in (DX, O):
-        if is_square:
-            yield recipe.at(W, "filters and channels of W swapped", exchange)
+        if layer.group_channels == layer.group_filters > 1:
+            edits = reshaped(*layer.by_groups), swapped(1, 2), reshaped(*layer.canonical[W])
+            yield recipe.at(W, "filters and channels of W swapped", *edits)
         turned = f"w[{Axes(layer, W):::-1,::-1}] puts them, and W not rotated"
         calls = {"np.flip(w) without axes puts them": (), turned: recipe.spatial}
         for call, axes in calls.items():
             yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
     if result is DW:
-        if is_square and layer.groups > 1:
-            yield recipe.at(DW, "filters and channels swapped in each group", exchange)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
     # With a layout of the user's own, channels last may be right.
     if (result is DW or (result is DX and shape[1] > 1)) and not layer.layouts.of(result):
@@ -924,7 +916,10 @@ def shifted(recipe: Recipe) -> Changes:
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
         if any(shift) and np.less(np.abs(shift), recipe.shape[-len(shift) :]).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
-            yield recipe.at(recipe.result, words, moved(recipe.spatial, shift), coded=shift == (1, 0))
+            ends = (slice(s) if s >= 0 else slice(s, None) for s in shift)
+            zeros = (without(*along(axis, end)) for axis, end in enumerate(ends, 2))
+            moved = partial(np.roll, shift=shift, axis=recipe.spatial)
+            yield recipe.at(recipe.result, words, moved, *zeros, coded=shift == (1, 0))
 
 
 @Mistake(
@@ -1056,8 +1051,7 @@ def memory_order(recipe: Recipe) -> Changes:
     for tensor in OPERANDS[recipe.result]:
         own = Axes(recipe.layer, tensor).memory
         pairs = [pair for other in (own[::-1], *_orders_of_blocks(recipe)) for pair in ((own, other), (other, own))]
-        for groups in sorted({1, recipe.layer.groups}):
-            yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO", groups)
+        yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO")
 
 
 @Mistake(
@@ -1372,7 +1366,7 @@ def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "") -
     """The recipe with each slip in its loops; `coded` is a pattern for the words of the slip in the line of code."""
     inside = recipe.layer if any(recipe.borders) else None
     layer = recipe.layer.framed if inside else recipe.layer
-    if prod(layer.canonical[O]) * prod(layer.canonical[W][1:]) <= _FEW_PRODUCTS:
+    if layer.products <= _FEW_PRODUCTS:
         for words, loops in slips(right_loops(layer, recipe.result, inside)):
             yield recipe.but(words, bool(coded and re.match(coded, words)), loops=loops)
 
@@ -1410,15 +1404,12 @@ def _letters(layer: Layer, tensor: Tensor, axes: Iterable[int]) -> str:
     return "".join(letters[axis] for axis in axes)
 
 
-def _read_as(
-    recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str, groups: int = 1
-) -> Changes:
-    """An array, or each group of it, is stored in one order and read in another; `coded`: words of the line of code."""
+def _read_as(recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str) -> Changes:
+    """An array is stored in one order and read in another; `coded`: words of the line of code."""
     for lies, read in pairs:
         one, other = (_letters(recipe.layer, tensor, order) for order in (lies, read))
-        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}{', group by group' * (groups > 1)}"
-        edit = by_part(int(tensor.array is not W), groups, relaid(lies, read))
-        yield recipe.at(tensor, words, edit, coded=words == coded)
+        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}"
+        yield recipe.at(tensor, words, relaid(lies, read), coded=words == coded)
 
 
 def some_axes(dims: int) -> list[Array]:

@@ -19,8 +19,8 @@ from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 __all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "spread_places", "traced"]
 
-# Number of elements that are read or written in the time that one try takes in a small layer.
-_ELEMENTS_A_TRY = 100_000
+# Number of products that are added up in the time that one try takes in a small layer.
+_PRODUCTS_A_TRY = 200_000
 # Below this many products, computing everything is as fast as probing.
 _FEW_PRODUCTS = 100_000
 # Number of probes; spacing by the golden ratio spreads them over all rows.
@@ -102,8 +102,7 @@ def computed(recipe: Recipe, data: Data) -> Array:
     data.tries.left -= 1
     with may_overflow():  # a mistake may overflow
         if array is None:
-            moved = math.prod(layer.canonical[X]) + math.prod(layer.canonical[O])
-            data.tries.left -= math.prod(layer.kernel) * moved / _ELEMENTS_A_TRY
+            data.tries.left -= layer.products / _PRODUCTS_A_TRY
             array = _sums(recipe, data)
         array = data.edited(array, recipe.done.edits)
         return array if recipe.factor == 1 else recipe.factor * array
@@ -252,8 +251,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
         The elements; NaN if the result has another shape.
     """
     layer, result, whole = recipe.layer, recipe.result, recipe.shape
-    products = math.prod(layer.canonical[O]) * math.prod(layer.canonical[W][1:])
-    if not recipe.is_sum or result is DB or products <= _FEW_PRODUCTS:
+    if not recipe.is_sum or result is DB or layer.products <= _FEW_PRODUCTS:
         return None
     come_from = places
     if recipe.done.edits or result is DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
@@ -261,7 +259,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
         if numbers.shape != shape:
             return np.full(len(places), np.nan)
         come_from = numbers.reshape(-1)[places] - 1
-    data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
+    data.tries.left -= 1 + len(places) * layer.products / math.prod(whole) / _PRODUCTS_A_TRY
     known, factors, found = data.given(recipe), factors_of(recipe, data), []
     has_bias = result is layer.own.role[O] and B in data.arrays
     b = data.read(recipe, B) if has_bias else np.zeros(layer.canonical[result][1], int)

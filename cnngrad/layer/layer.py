@@ -210,6 +210,11 @@ class Layer:
         return (self.groups, self.conv.group_filters, self.conv.group_channels, *self.kernel)
 
     @cached_property
+    def products(self) -> int:
+        """The number of products that a convolution adds up in O, as in dE/dW and in dE/dX."""
+        return prod(self.canonical[O]) * prod(self.canonical[W][1:])
+
+    @cached_property
     def largest(self) -> int:
         """The number of elements of the layer's largest array."""
         return max(map(prod, self.canonical.values()))
