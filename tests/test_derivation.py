@@ -483,6 +483,27 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
         np.testing.assert_array_equal(transposed @ dedo[n].ravel(), dx[n].ravel())
 
 
+@pytest.mark.parametrize(
+    ("shapes", "options", "titles"),
+    [
+        (("3x5", "2x2", "2x4"), {}, ["M", "Mᵀ"]),
+        (("4x4", "2x2", "3x3"), {}, ["Mᵀ"]),
+        (("3x5", "2x2", "4x6"), {"padding": 1}, ["M"]),
+        (("3x5", "2x2", "5x5"), {"padding": ((2, 1), (0, 1))}, []),
+        (("4x6", "2x2", "3x5"), {}, ["Mᵀ"]),
+        (("5x5", "3x3", "3x3"), {}, []),
+        (("9", "3", "9"), {"padding": 1, "padding_mode": "reflect"}, ["M", "Mᵀ"]),
+        (("10", "3", "10"), {"padding": 1, "padding_mode": "reflect"}, []),
+    ],
+)
+def test_the_layers_matrix_is_printed_if_it_fits_a_screen(shapes, options, titles):
+    """At most 24 rows of 75 characters: an entry such as w11 takes 5, and twice as many if it may be a sum."""
+    derivation = cnngrad.derive(*shapes, sections=["mlp"], **options)
+    grids = [item for block in blocks_of(derivation) if isinstance(block, Grids) for row in block.rows for item in row]
+    assert [grid.title for grid in grids if isinstance(grid, Grid) and grid.title in ("M", "Mᵀ")] == titles
+    assert any("too large to print" in each for each in told(derivation)) == (not titles)
+
+
 @given(layers(most=4))
 def test_every_layer_has_a_derivation(case):
     x, w, b, dedo = case.data()

@@ -1333,6 +1333,16 @@ def test_a_mistake_is_told_with_one_wrong_element_besides(factor, mistake):
     assert graded(q, "dw", claim).mistake is None
 
 
+def test_a_wrong_array_is_told_with_one_wrong_element_besides_but_not_with_a_factor_too():
+    q = buggy.Layer(SMALL_LAYER)
+    claim = buggy.crop(q, buggy.scatter(q, w=q.w[:, :, ::-1, ::-1])).astype(float)
+    claim[0, 1, 2, 1] += 5
+    report = graded(q, "dx", claim)
+    assert (report.passed, report.mistake) == (False, "filter-not-rotated")
+    assert "but for dE/dx[1,2]32" in report.hint
+    assert graded(q, "dx", 2 * claim).mistake is None
+
+
 def test_a_mistake_that_changes_two_elements_has_no_name_with_another_wrong_one():
     q = buggy.Layer(LAYERS[2])
     claim = buggy.right_dw(q).copy()

@@ -189,6 +189,12 @@ def test_a_few_sizes_and_the_next_ones_are_tried():
     assert found == {(14, 14, 14)}.union(*({(n, 14, 14), (14, n, 14), (14, 14, n), (14, n, n)} for n in fewer))
 
 
+def test_one_group_all_channels_in_one_group_and_fewer_in_each_are_tried():
+    _, smaller = tried((1, 6, 1, 1), (9, 2, 1, 1), groups=3)
+    found = {(each.layer.groups, each.layer.channels, each.layer.filters) for each in smaller}
+    assert found == {(3, 6, 9), (1, 2, 3), (1, 6, 9), (3, 3, 3), (3, 3, 9), (3, 6, 3), (3, 6, 6)}
+
+
 @pytest.mark.parametrize(("name", "most", "number"), [("_MOST_RUNS", 9, 9), ("_LONGEST", -1.0, 0)])
 def test_runs_and_time_are_limited(name, most, number, monkeypatch):
     monkeypatch.setattr(f"cnngrad.programs.shrinking.{name}", most)
@@ -458,6 +464,19 @@ def test_other_ways_to_return_and_other_failures():
     for wrong in ({"suite": "slow"}, {"without": ["speed"]}, {"expect": ["dEdY"]}, {"dims": 4}):
         with pytest.raises(cnngrad.CnngradError, match=r"unknown|must be"):
             cnngrad.check_function(right, **wrong)
+
+
+@pytest.mark.usefixtures("few_smaller_layers", "undiagnosed")
+@pytest.mark.parametrize("second", [lambda dx: {}, lambda dx: {"dx": dx[..., :-1]}], ids=["lacking", "smaller"])
+def test_a_result_that_the_second_call_lacks_or_has_in_another_shape_is_not_the_same_twice(second):
+    calls = iter(range(10**6))
+
+    def program(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        return {"dw": dw} | (second(dx) if next(calls) % 2 else {"dx": -dx})
+
+    findings = cnngrad.check_function(program, "quick")
+    assert {outcome.results[Tensor.DX].status for outcome in findings.failing} == {"not the same twice"}
 
 
 def test_a_layer_that_lacks_a_result_which_others_have_does_not_fail_alone():

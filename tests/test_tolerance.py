@@ -119,6 +119,19 @@ def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
     assert cnngrad.check(*arrays, **texts, written="float32").passed is False
 
 
+def test_a_number_is_judged_by_the_digits_that_the_other_text_shows():
+    """820 may be an integer; 1500 and 2000 are multiples of 100 by no chance."""
+    problem = {"x": [[11, 7]], "w": [[37]], "dedo": [[41, 53]]}
+    assert cnngrad.check(**problem, dw=[[820.0]]).passed is False
+    report = cnngrad.check(**problem, dw=[[820.0]], dx=[[1500.0, 2000.0]])
+    assert (report.passed, report.gradients["dEdW"].judged_as) == (True, "2 significant digits")
+
+
+@pytest.mark.parametrize(("right", "passed"), [(4e-5, None), (6e-5, False)])
+def test_a_zero_in_a_list_may_be_what_four_decimal_places_do_not_show(right, passed):
+    assert cnngrad.check([[right]], [[1.0]], [[1.0]], dw=[[0.0]]).passed is passed
+
+
 def test_numbers_rounded_as_in_print_are_wrong_in_an_array_and_right_in_a_text():
     arrays = 1.01 * X, W, DEDO
     rounded = np.round(cnngrad.backward(*arrays).dw, 1)

@@ -39,6 +39,6 @@ class Loose:
     def shaped(self, shape: Shape, order: Literal["C", "F"]) -> Array:
         """The numbers in a shape if their count and the known axes fit it; otherwise unchanged."""
         own = self.array.shape[self.array.ndim - self.axes :]
-        if self.array.size != prod(shape) or shape[max(0, len(shape) - self.axes) :] != own:
+        if self.array.size != prod(shape) or shape[len(shape) - self.axes :] != own:
             return self.array
         return np.reshape(self.array.reshape(-1), shape, order)
