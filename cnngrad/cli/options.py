@@ -176,7 +176,7 @@ class Command(typer.core.TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each group."""
-        groups = defaultdict[str, list[Any]](list)
+        groups = defaultdict(list)
         for param in self.get_params(ctx):
             if (record := param.get_help_record(ctx)) is not None:
                 groups[getattr(param, "rich_help_panel", None) or "Help"].append(record)

@@ -210,15 +210,13 @@ def _bias_gradient(board: Board) -> Said:
 
 def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
     """The value of one partial derivative: one that is a sum if an output reads an element several times."""
-    seen = list[tuple[list[Symbol], Symbol, Symbol]]()
+    found = defaultdict(list)
     for place in places:
-        found, by = defaultdict[Symbol, list[Symbol]](list), board.symbol(tensor.array, place)
         # Only in padding other than zeros does an output read an x several times.
         for dedo, factor in board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]:
-            found[dedo].append(factor)
-        seen += ((factors, dedo.of_array, by) for dedo, factors in found.items())
-    if seen:
-        factors, o, by = max(seen, key=lambda each: len(each[0]))
+            found[dedo.of_array, board.symbol(tensor.array, place)].append(factor)
+    if found:
+        (o, by), factors = max(found.items(), key=lambda each: len(each[1]))
         times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
         yield "In ", o, ", ", by, " is multiplied by ", *times, ", so ", Partial(o, by), " = ", *plus, ". This gives"
 

@@ -1,5 +1,6 @@
 """What a layer's stride, padding and dilation mean, in words."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -136,7 +137,7 @@ def unreached(layer: Layer, tensor: Tensor) -> str:
         layer: the layer.
         tensor: O or dE/dX, to which the sentence belongs.
     """
-    reasons: dict[str, list[str]] = {}
+    reasons = defaultdict(list)
     is_cut = layer.transposed and tensor is DX
     for axis, word in layer.named_axes:
         skipped = (axis if is_cut else axis.conv).unreached
@@ -160,7 +161,7 @@ def unreached(layer: Layer, tensor: Tensor) -> str:
         numbers = [str(h + 1) for h in skipped]
         shown = numbers if len(numbers) <= 6 else [*numbers[:3], "…", numbers[-1]]
         reason = "" if is_cut else f", since {' and since '.join(causes)}"
-        reasons.setdefault(reason, []).append(f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}")
+        reasons[reason].append(f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}")
     if not reasons:
         return ""
     what, end = "no window reads {} of X", ": ∂E/∂x is exactly 0 there" if tensor is DX else ""

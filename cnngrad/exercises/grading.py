@@ -101,9 +101,9 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
         CnngradError: the file is no such table.
     """
     questions = sheet.questions
-    notes = list[str]()
-    each = list[tuple[str, tuple[Grade, ...]]]()
-    seen = set[str]()
+    notes = []
+    each = []
+    seen = set()
     for line, (student, *answers) in _rows(where, content, len(questions)).items():
         student = visible(student.strip())
         grades = []

@@ -157,7 +157,7 @@ class Maker:
             grids = list(result_grids(board.names, result))
             task = Sentence((f"Compute {result.title}:",)), _row(map(_empty, grids))
             working = _row(grids), *working
-        ways: list[Explained] = []
+        ways = []
         for mistakes, recipe, _ in self._numbers.ways[result]:
             array = self._made(recipe).reshape(self.layer.canonical[result])
             ways.append((tuple(mistake.id for mistake in mistakes), [array[place].item() for place in places]))

@@ -84,7 +84,7 @@ class Sheet(Derivation):
                 }
                 for question in exercise.questions
             ]
-            problem: Json = {"schema": SCHEMA, **arrays, **layer.options}
+            problem = {"schema": SCHEMA, **arrays, **layer.options}
             found.append({"problem": problem, "questions": questions})
         return {"schema": SCHEMA, "exercises": found}
 
@@ -124,7 +124,7 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     for result, places in (*filter(None, named.values()), *shown):
         asked[result] += places
     numbers = Telling(layer, asked, with_decimals)
-    made = list[Exercise]()
+    made = []
     all_telling = True
     for number in range(count):
         generator = np.random.default_rng([seed, number])

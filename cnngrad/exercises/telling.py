@@ -110,7 +110,7 @@ class Telling:
             recipe = right_recipe(self.layer, result)
             data = data.knowing(recipe)
             right = self._cells(result, recipe, data)
-            seen = set[bytes]()
+            seen = set()
             for number, way in enumerate(ways):
                 cells = self._cells(result, way.recipe, data)
                 if (way.changes & (cells == right)).any() or (key := cells.astype(float).tobytes()) in seen:

@@ -65,7 +65,7 @@ def parse_raw(spec: RawSpec, raw: bytes) -> Array | Loose:
         CnngradError: their size does not fit.
     """
     dtype = np.dtype(_RAW[spec.form])
-    content: Array = np.frombuffer(raw, np.uint8)
+    content = np.frombuffer(raw, np.uint8)
     count, rest = divmod(content.size, dtype.itemsize)
     if rest or not count:
         raise CnngradError(
@@ -75,7 +75,7 @@ def parse_raw(spec: RawSpec, raw: bytes) -> Array | Loose:
     if spec.shape is not None and prod(spec.shape) != count:
         shown = "x".join(map(str, spec.shape))
         raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} needs {prod(spec.shape)}")
-    numbers: Array = content.view(dtype.newbyteorder(">") if spec.big else dtype)
+    numbers = content.view(dtype.newbyteorder(">") if spec.big else dtype)
     if spec.form == "bf16":
         numbers = numbers.astype("<u2", copy=False).view("V2")
     return Loose(numbers, needs_shape=True) if spec.shape is None else numbers.reshape(spec.shape)
@@ -111,7 +111,7 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
             entries.append((first, last, name, str(entry["dtype"]), shape))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CnngradError(f"{where} is damaged: its header is not that of a safetensors file ({error})") from None
-    found: dict[str, Array] = {}
+    found = {}
     place, numbers = 0, content[8 + length :]
     for first, last, name, form, shape in sorted(entries):
         if form not in _SAFE:

@@ -67,7 +67,7 @@ def all_of(where: str, read: Callable[[int], bytes]) -> bytes:
     Raises:
         CnngradError: there are more than 256 MiB.
     """
-    parts: list[bytes] = []
+    parts = []
     while part := read(_PART):
         parts.append(part)
         if len(parts) * _PART > _MOST_MIB * 2**20:
@@ -112,8 +112,8 @@ def writing(path: str) -> Iterator[None]:
 @contextmanager
 def parts_of(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
     """A new file with a temporary name for each path, renamed to the path when the block ends, removed if it fails."""
-    parts: dict[Path, Path] = {}
-    finals: dict[Path, Path] = {}
+    parts = {}
+    finals = {}
     try:
         for path in paths:
             with writing(str(path)):

@@ -32,7 +32,7 @@ def show_results(
     console = make_console(file, color) if file.isatty() or chosen_color(color) == "always" else None
     width = console.width if console else PLAIN_WIDTH
     fitting = Fitting(precision, width, not (file.encoding or "utf-8").lower().startswith("utf"))
-    lines: list[Line] = [[(line, "bold")] for line in textwrap.wrap(layer, width)]
+    lines = [[(line, "bold")] for line in textwrap.wrap(layer, width)]
     for result in grids:
         matrices = tuple(result)
         more = len(matrices) - _MOST_MATRICES
@@ -195,7 +195,7 @@ class Fitting(Notation):
         # A title is broken only in front of its parts: "depth" stays beside its number.
         held = re.sub(r"(?<!,) (?![·(=])", "\xa0", grid.title)
         titles = [line.replace("\xa0", " ") for line in textwrap.wrap(held, int(room))] or [""]
-        lines: list[Line] = [[(title, STYLES.get(grid.letter, ""))] for title in titles]
+        lines = [[(title, STYLES.get(grid.letter, ""))] for title in titles]
         lines.append([(f"{top_left}{bar}{top_right}", "")])
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in ((" ", ""), cell, (" ", ""))]
@@ -222,7 +222,7 @@ def _beside(parts: Sequence[Sequence[Line]]) -> Iterator[Line]:
     height = max(map(len, parts))
     placed = [[*[[]] * ((height - len(part)) // 2), *part] for part in parts]
     for row in zip_longest(*placed, fillvalue=[]):
-        line: Line = []
+        line = []
         for part, runs in zip(parts, row, strict=True):
             line += [*runs, (" " * (_width(part) - len(_plain(runs))), "")]
         yield line

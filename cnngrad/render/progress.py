@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cnngrad.render.terminal import AS_IT_IS
 
@@ -26,7 +26,7 @@ def delayed_bar(file: TextIO) -> Iterator[NamedProgress]:
     began = time.monotonic()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(file=file, **AS_IT_IS), transient=True)
-    tasks = dict[str, TaskID]()
+    tasks = {}
 
     def advance(name: str, done: int, total: int, told: str = "") -> None:
         if time.monotonic() - began >= _PATIENCE:
