@@ -6,7 +6,6 @@ from cnngrad.cli.session import ExitCode, Session
 from cnngrad.derivation.notation import DEFAULT_PRECISION
 from cnngrad.errors import CnngradError
 from cnngrad.exercises import exercises, graded
-from cnngrad.files.opening import content_of, is_standard_input
 from cnngrad.files.problem import Reader
 from cnngrad.render.documents import check_ending, write
 from cnngrad.render.moodle import FRACTIONS
@@ -35,9 +34,8 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
         session.tell("by chance some mistake leaves an asked cell right: --seed gives other numbers")
     session.begin_work(reader.finish())
     if options.grade is not None:
-        reader.refuse_output(options.grade)
-        content = session.read() if is_standard_input(options.grade) else content_of(options.grade)
-        return present(session, options, graded(sheet, options.grade, content, options.partial / 100))
+        grades = graded(sheet, options.grade, reader.content(options.grade), options.partial / 100)
+        return present(session, options, grades)
     code = present(session, options, sheet)
     if options.solution is not None:
         write(options.solution, sheet.solution(), style_of(options)._replace(form=""))

@@ -16,8 +16,8 @@ from cnngrad.layer import Shape, parse_shape
 
 __all__ = ["RawSpec", "is_possible", "is_safetensors", "load_safetensors", "parse_raw", "raw_spec"]
 
-# NumPy's little-endian dtypes; a bfloat16 number is read as two bytes.
-_RAW = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "bf16": "<u2", "i8": "<i1", "i32": "<i4"}
+# NumPy's dtypes; a bfloat16 number is read as two bytes.
+_RAW = {"f64": "f8", "f32": "f4", "f16": "f2", "bf16": "u2", "i8": "i1", "i32": "i4"}
 _SPEC = re.compile(rf"(?P<path>.*?[^:]):(?P<form>{'|'.join(_RAW)})(?P<rest>(?::[^:]*)*)\Z")
 _SAFE = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "V2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
@@ -64,18 +64,17 @@ def parse_raw(spec: RawSpec, raw: bytes) -> Array | Loose:
     Raises:
         CnngradError: their size does not fit.
     """
-    dtype = np.dtype(_RAW[spec.form])
-    content = np.frombuffer(raw, np.uint8)
-    count, rest = divmod(content.size, dtype.itemsize)
+    dtype = np.dtype(_RAW[spec.form]).newbyteorder(">" if spec.big else "<")
+    count, rest = divmod(len(raw), dtype.itemsize)
     if rest or not count:
         raise CnngradError(
-            f"{spec.path} has {content.size} bytes: {spec.form} numbers have {dtype.itemsize} bytes each"
+            f"{spec.path} has {len(raw)} bytes: {spec.form} numbers have {dtype.itemsize} bytes each"
             + ("" if count else ", and there must be at least one")
         )
     if spec.shape is not None and prod(spec.shape) != count:
         shown = "x".join(map(str, spec.shape))
         raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} needs {prod(spec.shape)}")
-    numbers = content.view(dtype.newbyteorder(">") if spec.big else dtype)
+    numbers = np.frombuffer(raw, dtype)
     if spec.form == "bf16":
         numbers = numbers.astype("<u2", copy=False).view("V2")
     return Loose(numbers, needs_shape=True) if spec.shape is None else numbers.reshape(spec.shape)

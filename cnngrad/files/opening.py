@@ -86,8 +86,9 @@ def reading(path: str) -> Iterator[None]:
         if (sizes := re.fullmatch(_SIZES, path, re.IGNORECASE)) or re.fullmatch(_NUMBERS, path):
             shown = "x".join(re.findall("[0-9]+", path))
             shape = f"for an array without numbers write its shape as {shown}" if sizes else "a shape is written 3x3"
-            where = f"numbers go into one, or to - (standard input); {shape}"
-            raise CnngradError(f"{path[:40]!r} is not a file: {where}") from None
+            raise CnngradError(
+                f"{path[:40]!r} is not a file: numbers go into one, or to - (standard input); {shape}"
+            ) from None
         reason = getattr(error, "strerror", None) or error
         meant = ""
         if isinstance(error, FileNotFoundError):
@@ -113,20 +114,19 @@ def writing(path: str) -> Iterator[None]:
 def parts_of(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
     """A new file with a temporary name for each path, renamed to the path when the block ends, removed if it fails."""
     parts = {}
-    finals = {}
     try:
         for path in paths:
             with writing(str(path)):
-                final = final_of(path)
-                part = final.with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
+                part = final_of(path).with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
                 part.open("xb").close()
-                parts[path], finals[path] = part, final
+                parts[path] = part
         yield parts
         for path, part in parts.items():
             with writing(str(path)):
-                if finals[path].exists():
-                    shutil.copymode(finals[path], part)
-                part.replace(finals[path])
+                final = final_of(path)
+                if final.exists():
+                    shutil.copymode(final, part)
+                part.replace(final)
     finally:
         for part in parts.values():
             with suppress(OSError):

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -142,11 +142,11 @@ class Reader:
         Raises:
             CnngradError: any other order.
         """
-        if order is not None and order.upper() not in ("C", "F"):
+        self._order: Any = (order or "C").upper()
+        if self._order not in ("C", "F"):
             raise CnngradError(
                 f"order is {str(order)[:40]!r}: it must be C (the last axis varies fastest) or F (the first)"
             )
-        self._order: Literal["C", "F"] = "F" if order in ("F", "f") else "C"
         self._order_has_effect = order is None
         self._standard_input = standard_input
         self._tell, self._outputs = tell, outputs
@@ -192,10 +192,10 @@ class Reader:
                 import difflib
 
                 word = key.lower()
-                other = next((ours for ours, words in _OTHER_WORDS.items() if word in words), None)
-                close = other or next(iter(difflib.get_close_matches(word, KEYS, n=1, cutoff=0.5)), None)
+                close = [ours for ours, words in _OTHER_WORDS.items() if word in words]
+                close = close or difflib.get_close_matches(word, KEYS, n=1, cutoff=0.5)
                 known = f"the keys are {', '.join(KEYS)}"
-                meant = f"did you mean {close!r}? ({known})" if close else known
+                meant = f"did you mean {close[0]!r}? ({known})" if close else known
                 raise CnngradError(f"{where} has the unknown key {key!r}: {meant}")
             if content[key] is None and key in OPTIONS:
                 raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
@@ -234,9 +234,7 @@ class Reader:
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
         if raw := raw_spec(spec):
-            self.refuse_output(raw.path)
-            content = self._standard_input() if is_standard_input(raw.path) else content_of(raw.path)
-            return _spoken(raw.path), parse_raw(raw, content)
+            return _spoken(raw.path), parse_raw(raw, self.content(raw.path))
         path, _, rest = spec.partition("::")
         content, where, file = self._content(path), _spoken(path), _spoken(path)
         while isinstance(content, Mapping):
@@ -266,7 +264,7 @@ class Reader:
             if not isinstance(content, Loose):
                 array = as_claim(tensor.key, content)
                 content = Loose(array, 0 if array.ndim == 1 else array.ndim)
-            order: Literal["C", "F"] = "C" if content.axes else self._order_of_numbers()
+            order: Any = "C" if content.axes else self._order_of_numbers()
             shaped = as_claim(tensor.key, content.shaped(shape, order))
             if shaped.shape != shape and (
                 content.doubt or (content.axes < content.array.ndim and shaped.size == prod(shape))
@@ -275,7 +273,7 @@ class Reader:
                 raise CnngradError(f"{tensor.key} has shape {shape}, the text {shaped.shape}: {doubt}")
             return shaped
 
-    def _order_of_numbers(self) -> Literal["C", "F"]:
+    def _order_of_numbers(self) -> Any:
         """The order in which numbers without a shape fill one."""
         self._order_has_effect = True
         return self._order
@@ -290,11 +288,17 @@ class Reader:
             raise CnngradError("--order has no effect here: it is for dE/dO, or a result, as numbers without a shape")
         return self._outputs
 
+    def content(self, path: str) -> bytes:
+        """All bytes of a file, or of standard input."""
+        self.refuse_output(path)
+        return self._standard_input() if is_standard_input(path) else content_of(path)
+
     def _content(self, path: str) -> Any:
-        where, is_piped = _spoken(path), is_standard_input(path)
+        where = _spoken(path)
         if where not in self._read:
             self.refuse_output(path)
-            self._read[where] = parse(where, self._standard_input(), self._tell) if is_piped else load(path, self._tell)
+            piped = is_standard_input(path)
+            self._read[where] = parse(where, self._standard_input(), self._tell) if piped else load(path, self._tell)
         return self._read[where]
 
     def refuse_output(self, path: str) -> None:
