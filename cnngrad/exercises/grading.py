@@ -56,14 +56,13 @@ class Grades:
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A row for each student, one for each mistake, and the notes."""
         count = len(self.each[0][1])
-        numbers = range(count if count <= _MOST_COLUMNS else 0)
-        headings = ["student", f"of {count}", *(str(k + 1) for k in numbers)]
+        shown = count if count <= _MOST_COLUMNS else 0
+        headings = ["student", f"of {count}", *map(str, range(1, shown + 1))]
         rows = []
         for student, grades in self.each:
             scores = [grade.score for grade in grades]
-            shown = [sum(scores), *(scores[k] for k in numbers)]
             # At most two decimals, and whole scores without any.
-            rows.append((student, *(f"{round(score, 2):g}" for score in shown)))
+            rows.append((student, *(f"{round(score, 2):g}" for score in (sum(scores), *scores[:shown]))))
         yield Table(tuple(headings), tuple(rows), tuple(headings[1:]))
         if self.mistakes:
             made = []
@@ -159,11 +158,10 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
     right = question.right
     has_names = isinstance(right[0], str)
     words = re.findall(r"[^\s;,\[\]]+(?:\[[^\]]*\][^\s;,]*)?" if has_names else r"[^\s;,|\[\](){}]+", text)
-    given = [_read(word) for word in words]
-    if not has_names and len(given) != len(right) == len(text.split()):
+    if not has_names and len(words) != len(right) == len(text.split()):
         # Commas are decimal ones if blanks part as many numbers as there are.
         words = text.replace(",", ".").split()
-        given = [_read(word) for word in words]
+    given = [_read(word) for word in words]
     if given and len(given) != len(right):
         counts = f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}"
         return Grade(0.0), f"{counts}; write ? for one that is not answered"

@@ -1,5 +1,6 @@
 """The questions of an exercise, with the right answers, those that known mistakes give, and the working."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -150,10 +151,9 @@ class Maker:
     def numbers(self, ask: str, result: Tensor, places: Sequence[Index]) -> Question:
         """Elements of a result: one, or all of them."""
         board = self.board
-        first, *_ = places
-        task: Task = (Sentence(("Compute ", board.symbol(result, first), " = ", Fill.BLANK)),)
+        task: Task = (Sentence(("Compute ", board.symbol(result, places[0]), " = ", Fill.BLANK)),)
         working: tuple[Block, ...] = (board.sums(result, places),)
-        if Tensor.result_named(ask) is result:
+        if ask in result.names:
             grids = list(result_grids(board.names, result))
             task = Sentence((f"Compute {result.title}:",)), _row(map(_empty, grids))
             working = _row(grids), *working
@@ -164,11 +164,11 @@ class Maker:
         blanks = []
         for k, place in enumerate(places):
             right = board.names.values[result][place].item()
-            wrong: dict[Number, tuple[str, ...]] = {}
+            wrong = defaultdict[Number, tuple[str, ...]](tuple)
             for ids, numbers in ways:
                 # A 0 is no sign of a mistake: it may be written without a computation.
                 if numbers[k] not in (0, right):
-                    wrong[numbers[k]] = wrong.get(numbers[k], ()) + ids
+                    wrong[numbers[k]] += ids
             blanks.append(Blank(board.symbol(result, place).name, right, wrong))
         return Question(ask, task, working, blanks, asked=result, ways=ways)
 
@@ -178,9 +178,8 @@ class Maker:
         It is another one for each question, if there are several.
         """
         board = self.board
-        places = telling(self.layer, DX, _PLACES)
-        counts = {place: board.expander.products(DX, place)[1] for place in places}
-        some = [place for place in places if counts[place]]
+        counts = {place: board.expander.products(DX, place)[1] for place in telling(self.layer, DX, _PLACES)}
+        some = [place for place, count in counts.items() if count]
         fresh = [place for place in some if place not in self._used] or some
         place, *_ = self._mixed([place for place in fresh if counts[place] > 1] or fresh)
         self._used.append(place)
@@ -225,7 +224,7 @@ class Maker:
         rows = range(min(grid.height, LONGEST))
         columns = range(min(grid.width, LONGEST))
         title = grid.title
-        is_whole = (len(rows), len(columns)) == (grid.height, grid.width)
+        is_whole = max(grid.height, grid.width) <= LONGEST
         corner = "" if is_whole else f" (rows 1 to {len(rows)}, columns 1 to {len(columns)})"
         grid = grid.part(f"{title}{corner}", rows, columns)
         blanks = [
@@ -233,7 +232,7 @@ class Maker:
         ]
         many = max(self.layer.channels, self.layer.filters) > 1
         order = "".join(f", {word} by {word}" for word in (*["channel"] * many, *self.layer.axis_words[:-1]))
-        what = f"the matrix {title}" if is_whole else f"this part of the matrix {title}"
+        what = f"{'the' if is_whole else 'this part of the'} matrix {title}"
         gives = f"in o = {title}·x{' + b' * self.layer.has_bias}"
         which = "the first sample of X and of O" if self.layer.batch > 1 else "X and O"
         task = Sentence((f"Write down the numbers of {what} {gives}, with {which} written as columns x and o{order}:",))
