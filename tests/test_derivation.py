@@ -13,6 +13,7 @@ from rich.console import Console
 
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Formula, Grids, Hint, Sentence
+from cnngrad.derivation.board import Board
 from cnngrad.derivation.choice import SECTIONS, Choice
 from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
 from cnngrad.derivation.lesson import lesson
@@ -393,12 +394,12 @@ def check_pictures(case, tensor, seed):
     x, w, _, dedo = case.data(seed)
     layer = make_layer(x.shape, w.shape, **case.options)
     values = dict(zip((Tensor.X, Tensor.W, Tensor.DEDO), (x, w, dedo), strict=True))
-    expander = Expander(layer, values)
+    board = Board(layer, values, Choice(), [tensor])
     index = tuple(
         int(k) for k in np.unravel_index(seed % int(np.prod(layer.canonical[tensor])), layer.canonical[tensor])
     )
-    expansion = expander.expand(tensor, index)
-    shown = list(pictures(expander.names, tensor, index))
+    expansion = board.expander.expand(tensor, index)
+    shown = list(pictures(board, tensor, index))
     marked = [pair for each in shown for pair in covered_of(each.rows[0])]
     products = [(getattr(left, "of", left), right) for left, right in marked if not isinstance(left, Fill)]
     assert sorted(sorted(map(str, pair)) for pair in products) == sorted(
@@ -438,8 +439,8 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
     size = [k + 2 for k in kernel]
     x, w = np.arange(np.prod(size)).reshape(size), np.arange(1, np.prod(kernel) + 1).reshape(kernel)
     for values in ({}, {Tensor.X: x[None, None], Tensor.W: w[None, None]}):
-        expander = Expander(make_layer(x.shape, w.shape), values)
-        (picture,) = pictures(expander.names, Tensor.O, (0, 0, 1, 1))
+        board = Board(make_layer(x.shape, w.shape), values, Choice(), [Tensor.O])
+        (picture,) = pictures(board, Tensor.O, (0, 0, 1, 1))
         text = text_of(Painter().blocks([picture]))
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= 80

@@ -74,7 +74,7 @@ class Board:
         self.rules = formulas.rules(layer)
         self.expander, self.inside = Expander(layer, values), Expander(layer.with_axes(mode="zeros"))
         self.names, self.symbols = self.expander.names, Names(layer)
-        self.views = [self.symbols, self.names] if X in values else [self.symbols]
+        self.views = [self.symbols, *[self.names] * (X in values)]
         self.symbol = self.names.symbol
 
     def factors(

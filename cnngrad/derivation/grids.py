@@ -131,7 +131,7 @@ class Track(NamedTuple):
     @property
     def pattern(self) -> int:
         """The number of positions that show the first two elements, the zeros around and between them, and the end."""
-        return 2 * (self.own.start + self.own.step) + 1 if self.own.step > 0 else 3
+        return 2 * (self.own.start + self.own.step) + 1
 
 
 def framed_input(axis: Axis, cropped: bool = False) -> Track:
@@ -175,8 +175,9 @@ def grids(
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
-    whole = (range(size)[:: -1 if turned else 1] for size in names.layer.canonical[tensor][len(lead) :])
-    tracks = [Track(places, places) for places in whole] if track is None else list(map(track, names.layer.axes))
+    whole = map(range, names.layer.canonical[tensor][len(lead) :])
+    as_it_is = [Track(places[:: -1 if turned else 1], places) for places in whole]
+    tracks = list(map(track, names.layer.axes)) if track else as_it_is
     # All arrays have three axes here; those in front of an array's own have one position.
     more = 3 - len(tracks)
     tracks = [Track(range(1), range(1))] * more + tracks

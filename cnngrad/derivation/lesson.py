@@ -68,10 +68,9 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
     ]
     if not sections:
         made = dict(zip(SECTIONS, _SECTIONS, strict=True)) | (_TRANSPOSED if layer.transposed else {})
-        there = [name for name, (_, of, _) in made.items() if {*of} & {*tensors}]
+        there = {name: section for name, section in made.items() if {*section[1]} & {*tensors}}
         w, b = "W rotated" if layer.flip else "W", " + b" * layer.has_bias
-        for name in there:
-            title, _, make = made[name]
+        for name, (title, _, make) in there.items():
             if name in (choice.sections or there):
                 sections.append(Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name))
         if not sections:
@@ -403,8 +402,7 @@ def _in_matrices(board: Board) -> Said:
     result, array = layer.role[DX], layer.role[DEDO]
     if not layer.flip:
         yield board.in_both(lambda names: ["rotate 180°", *matrices(names, W), "=", *grids(names, W, turned=True)])
-    several = summed(layer, result)
-    if several:
+    if several := summed(layer, result):
         yield f"{several} For the first:"
     before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
     lying = matrices(symbols, W, turned=not layer.flip)
@@ -433,9 +431,9 @@ def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
 
 def _pictured(board: Board, result: Tensor) -> Said:
     """The pictures of a result: side by side if a few elements have one each, otherwise those of the telling ones."""
-    layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURED]
+    layer, shown = board.layer, board.shown(result)[:_MOST_PICTURED]
     few = layer.dims < 3 and len(shown) == prod(layer.canonical[result])
-    made = [each for at in shown if few for each in pictures(names, result, at, str(board.symbol(result, at)))]
+    made = [each for at in shown if few for each in pictures(board, result, at, str(board.symbol(result, at)))]
     if len(made) == len(shown):
         symbols, *numbers = zip(*(each.rows for each in made), strict=True)
         # After the first picture numbers are enough.
@@ -450,13 +448,13 @@ def _pictured(board: Board, result: Tensor) -> Said:
             *board.valued(result, place),
             f", {board.remark(result, place)}{one_by_one(layer, result)}:",
         )
-        for part, picture in enumerate(pictures(names, result, place)):
+        for part, picture in enumerate(pictures(board, result, place)):
             if board.choice.limit and (number or part):
                 picture = replace(picture, rows=picture.rows[-1:])
             # dE/dO is too large to stand beside X.
             yield replace(picture, apart=None) if layer.role[result] is DW else picture
     if prod(layer.canonical[result]) > len(shown):
-        last = names.last(result.array).name
+        last = board.names.last(result.array).name
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
 
 
@@ -488,7 +486,7 @@ def _scattering(board: Board) -> Said:
 def _summary(board: Board) -> Said:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
-    rules, dilated = convolutions(layer, summary=True), layer.is_dilated
+    rules, dilated = board.rules | convolutions(layer, summary=True), layer.is_dilated
     wide, moving = layer.role[X].title, layer.role[DEDO].title
     spread = f"{moving} with {gaps(layer)}" if layer.is_strided else moving
     reached = "no stamp reaches" if layer.transposed else "the stride leaves over"
@@ -509,12 +507,11 @@ def _summary(board: Board) -> Said:
         DX: steps if layer.transposed else full,
     }
     for tensor in (*[O] * layer.transposed, *tensors):
-        yield Formula(rules.get(tensor) or board.rules[tensor])
-        # Do not repeat what the formula itself says.
-        plain = (moving, f"{moving}; b is added", f"{moving} slides over {wide}", f"the filter slides over {wide}")
-        if tensor in said and said[tensor] not in plain:
-            yield f"Here: {said[tensor]}."
-        if tensor in said:
+        yield Formula(rules[tensor])
+        if here := said.get(tensor):
+            # Do not repeat what the formula itself says.
+            plain = (moving, f"{moving}; b is added", f"{moving} slides over {wide}", f"the filter slides over {wide}")
+            yield f"Here: {here}." * (here not in plain)
             yield summed(layer, tensor)
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, which follows the same steps."
@@ -522,14 +519,15 @@ def _summary(board: Board) -> Said:
 
 def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     """One element, written out, with its picture."""
-    layer, symbol, table = board.layer, board.symbol(tensor.array, index), board.sums(tensor, [index])
+    layer = board.layer
     if tensor in (DW, DX):
         yield board.sums(tensor, [index], chain=True)
-    yield table
+    yield board.sums(tensor, [index])
     if alone := board.alone(tensor, index):
-        none = f"adds up {'no products' if layer.transposed else 'only products with 0'}"
-        has = none if tensor is O else "has a gradient of exactly 0"
-        yield symbol, f", {alone}, {has}."
+        has = "has a gradient of exactly 0"
+        if tensor is O:
+            has = f"adds up {'no products' if layer.transposed else 'only products with 0'}"
+        yield board.symbol(tensor.array, index), f", {alone}, {has}."
     if tensor is DB:
         return
     role = layer.role[tensor]
@@ -541,11 +539,10 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
         DW: f"{windows} lies on {padded}",
         DX: f"{w} lies on {'framed ' * bool(frame(layer))}{windows}",
     }[role]
-    each = f"{one_by_one(layer, tensor)}, the products "
     yield standing(layer)
     yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
-    yield "For ", board.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
-    yield from pictures(board.names, tensor, index)
+    yield "For ", board.symbol(tensor, index), f", {said}{one_by_one(layer, tensor)}, the products ", IN_BRACKETS, ":"
+    yield from pictures(board, tensor, index)
 
 
 # The sections of `SECTIONS`: heading, the tensors that they belong to, and the function that writes them.

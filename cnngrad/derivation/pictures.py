@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from cnngrad.derivation.blocks import Grids, Phrase
+from cnngrad.derivation.board import Board
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
 from cnngrad.derivation.words import laid_out, parts
 from cnngrad.layer import Axis, Layer
@@ -28,23 +29,22 @@ def one_by_one(layer: Layer, tensor: Tensor) -> str:
     return f", {word} by {word}{only}" if count > 1 else ""
 
 
-def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Grids]:
+def pictures(board: Board, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Grids]:
     """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other."""
-    layer, axes = names.layer, names.layer.axes
+    layer, names = board.layer, board.names
     role = layer.role[tensor]
     # For dE/dW the positions that the filter element meets are covered, each with its output.
     cover = {O: Axis.window, DW: Axis.reads, DX: Axis.cover}[role]
     track = framed_output if role is DX else framed_input
     still = layer.role[DEDO if role is DX else X]
     state = laid_out(layer) if role is DX else ", padded" * layer.is_padded
-    views = [Names(layer), *[names] * (X in names.values)]
     # An x may stand in the padding too: each place has a picture of its own.
     inside = [
         [place for place in (axis.places([k])[0].tolist() if role is DX else [k]) if place >= -axis.before]
-        for axis, k in zip(axes, index[2:], strict=True)
+        for axis, k in zip(layer.axes, index[2:], strict=True)
     ]
     for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:MOST_PICTURES]):
-        covered = list(map(cover, axes, place))
+        covered = list(map(cover, layer.axes, place))
         # ∂E/∂O is too large to be shown whole beside X.
         taken = [{i: h for h, i in each.items()} for each in covered] if role is DW else ()
         upper, (lower, lead) = sorted(zip(OPERANDS[tensor], pair, strict=True), key=lambda each: each[0] is still)
@@ -54,7 +54,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         below = partial(grids, tensor=lower, lead=lead, title=title, track=track, covered=covered)
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
-        yield Grids(tuple([*below(each, partner=upper)] for each in views), [*below(names), "and", *beside])
+        yield Grids(tuple([*below(each, partner=upper)] for each in board.views), [*below(names), "and", *beside])
 
 
 def layer_matrix(names: Names, result: Tensor) -> Grid:
