@@ -42,7 +42,7 @@ class Wrong(Program):
         # Without a bias there is no dE/db to be wrong.
         for changed in () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe):
             array = computed(changed, data)
-            if not changed.bare and array.shape == right.shape and not np.array_equal(array, right):
+            if array.shape == right.shape and not np.array_equal(array, right):
                 self.shown.append(layer)
                 return Answer({self.result: array})
         return Answer({self.result: right})

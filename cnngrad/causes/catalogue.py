@@ -867,7 +867,7 @@ def overwritten(recipe: Recipe) -> Changes:
 )
 def not_summed(recipe: Recipe) -> Changes:
     """A gradient per sample: the batch axis is still there."""
-    yield recipe.but(over=recipe.spatial, bare=True, coded=True)
+    yield recipe.but(over=recipe.spatial, coded=True)
 
 
 @Mistake(
@@ -933,7 +933,7 @@ def shifted(recipe: Recipe) -> Changes:
 def other_layout(recipe: Recipe) -> Changes:
     """The right numbers with their axes in another order, in that shape or reshaped to the right one; or flat."""
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
-    own, bare = Axes(layer, result).order, recipe.but(bare=True)
+    own = Axes(layer, result).order
     lacking = range(len(shape) - len(own))
     # The spatial axes stay in order, or are reversed.
     for order in permutations(sorted(own)):
@@ -943,13 +943,13 @@ def other_layout(recipe: Recipe) -> Changes:
             restored, memory = tuple(map(order.index, own)), (*lacking, *order)
             words = f"the order is {name}: transpose{restored} restores the right one"
             edits = transposed(*memory), reshaped(*(shape[axis] for axis in order)), transposed(*np.argsort(own))
-            yield bare.at(result, words, *edits, coded=restored == (0, 3, 1, 2))
+            yield recipe.at(result, words, *edits, coded=restored == (0, 3, 1, 2))
             words = f"{_name(result)} lies in memory as {name}, but is read as {right}"
             yield recipe.at(result, words, relaid(memory, (*lacking, *own)))
     matrix = reshaped(shape[0], -1)
-    yield bare.at(result, "they are flat", reshaped(-1))
-    yield bare.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
-    yield bare.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
+    yield recipe.at(result, "they are flat", reshaped(-1))
+    yield recipe.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
+    yield recipe.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
 
 
 @Mistake(
@@ -987,7 +987,7 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
             # Leave out axes that the user's O does not have.
             kept = reshaped(*(shape[axis] for axis in sorted(order) if axis not in axes))
             summed = [str(place) for place, axis in enumerate(order) if axis in axes]
-            changed = recipe.but(over=axes, bare=True)
+            changed = recipe.but(over=axes)
             words = f"axes summed over: {', '.join(summed) or 'none'}"
             yield changed.at(DB, words, kept, coded=axes == (0, 1, 2) and len(shape) == 4)
     # The last of these sums is that over all axes.
@@ -1484,7 +1484,7 @@ def _one_sample(recipe: Recipe, n: int) -> Changes:
         yield recipe.at(DEDO, "", only(0, n), coded=True)
     else:
         yield recipe.at(result, "the others are 0", only(0, n))
-        yield recipe.but(bare=True).at(result, "without its batch axis", taken(0, n))
+        yield recipe.at(result, "without its batch axis", taken(0, n))
     # A pointer that does not advance with the sample.
     for tensor in OPERANDS[result]:
         if tensor is not W:

@@ -45,7 +45,6 @@ class Recipe:
             the gradient of the position is added to that of the input. Empty if the padding holds zeros.
         over: the axes of dE/dO over which dE/dW and dE/db are added up.
         factor: the factor by which the result is multiplied.
-        bare: whether the result already has the axes of the user's own array.
         loops: loops over flat arrays, with a slip in them, that compute the result; None if there is no such slip.
         detail: in words, how a mistake changes the right recipe; empty if there is only one way.
         coded: whether the mistake's line of code makes this change.
@@ -60,7 +59,6 @@ class Recipe:
     borders: tuple[Shape, ...] = ()
     over: tuple[int, ...] = ()
     factor: float = 1
-    bare: bool = False
     loops: Loops | None = None
     detail: str = field(default="", compare=False)
     coded: bool = field(default=False, compare=False)
@@ -91,10 +89,10 @@ class Recipe:
     @cached_property
     def sums(self) -> "Recipe":
         """The recipe without factor and edits of the result."""
-        if self.factor == 1 and not (self.bare or self.done.edits):
+        if self.factor == 1 and not self.done.edits:
             return self
         reads = {**self.reads, self.result: Read(self.done.tensor)}
-        return self.but(reads=reads, factor=1, bare=False)
+        return self.but(reads=reads, factor=1)
 
     @property
     def numbers(self) -> Array:
@@ -125,7 +123,7 @@ class Recipe:
 
     def may_give(self, shape: Shape) -> bool:
         """Whether the result can have this shape, as far as is known before it is computed."""
-        known = self.result is not DB and not self.bare and self.done == Read(self.result)
+        known = self.result is not DB and self.done == Read(self.result)
         return not known or shape[-self.layer.dims :] == self.size
 
 
@@ -154,10 +152,12 @@ def _border(axis: Axis, front: str, behind: str) -> Shape:
 def as_user(recipe: Recipe, array: Array) -> Array:
     """A recipe's result in the user's shape: rotated back if the layer has flip, without axes that the user omits.
 
-    Several filters, samples or channels stay where the right result has one without an axis.
+    Several filters, samples or channels stay where the right result has one without an axis, and an array with more or
+    fewer axes stays as it is.
     """
     layer = recipe.layer
     if recipe.result is DW and array.ndim == 2 + layer.dims:
         array = layer.rotated(array)
     omitted = len(recipe.result.lead_words) - layer.lead[recipe.result]
-    return array if recipe.bare or prod(array.shape[:omitted]) != 1 else array.reshape(array.shape[omitted:])
+    is_whole = array.ndim == len(layer.canonical[recipe.result])
+    return array.reshape(array.shape[omitted:]) if is_whole and prod(array.shape[:omitted]) == 1 else array

@@ -396,7 +396,7 @@ class Search:
         for recipe in mistake.changed(self.right):
             if not recipe.may_give(self.array.shape):
                 others = True
-            elif recipe.bare or self.fit(recipe) is None:
+            elif self.fit(recipe) is None:
                 return True
             else:
                 alike = True
