@@ -6,6 +6,7 @@ import re
 import time
 import tracemalloc
 from contextlib import suppress
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -125,7 +126,6 @@ def test_what_tools_print_and_write_is_read(text):
         "_Float32 x[N] = {1f32, 2.0f32, 3f32, 4.0f32};",
         " [1] 1 2 3\n [4] 4\n",
         "\n [1] 1 2 3\n [4] 4\n",
-        "[1f, 2f, 3f, 4f]",
         "double x[] = {0x1p0, 0x1.0p+1f, 0x1.8p1, 0x.4p+4};",
         "uint8_t x[] = {0x1, 0x02, 03, 0x4U};",
         "let x: [f32; 4] = [1f32, 2.0f32, 3_f32, 4.0_f32];",
@@ -209,8 +209,6 @@ def test_declared_sizes_and_types_are_honoured():
     assert read("new Uint8Array([0xff, 1])") == read("let x: [u8; 2] = [0xff, 1];") == [255, 1]
     assert read("array([3000000000, 1], dtype=int)") == [3000000000, 1]
     assert read("long double x[2] = {1.5L, 2.5L};") == [1.5, 2.5]
-    # In Julia's Float32 f32 is a power, in Rust a type.
-    assert read("Float32[2f32, 3f32]") == [2e32, 3e32]
     assert read("let x: [f32; 2] = [2f32, 3f32];") == [2, 3]
     assert read("[np.float64(1.5)]") == read("tensor([np.float64(1.5)])") == read("np.array(1.5)") == [1.5]
     # In a hexadecimal number f32 is no type: its letters are digits.
@@ -235,21 +233,23 @@ def test_declared_sizes_and_types_are_honoured():
         ("(1,.,.) =\n1 2 3\n(2,.,.) =\n4 5 6\n", 0, (2, 1, 3), ""),
         ("(:,:,1) =\n1 2 3\n(:,:,2) =\n4 5 6\n", 3, (1, 3, 2), ""),
         ("0 1 2\n5 6 7", 1, (2, 3), ""),
-        ("0 5 2\n1 6 7", 1, (2, 3), "its lines begin with counts"),
+        ("0 5 2\n1 6 7", 1, (2, 3), "its first line or column counts"),
         ("2×3 Matrix{Float64}:\n 0.0  5.5  2.0\n 1.0  6.0  7.0", 2, (2, 3), ""),
         ("     [,1] [,2] [,3]\n[1,]  0.0  5.5  2.0\n[2,]  1.0  6.0  7.0", 1, (2, 3), ""),
         ("0.777;1", 0, (2,), ""),
         ("9.7775;1.234", 0, (2,), ""),
         ("9.777;1234", 0, (2,), ""),
-        ("0 1 2\n5 6 7\n8 9 3", 1, (3, 3), "its first line counts"),
+        ("0 1 2\n5 6 7\n8 9 3", 1, (3, 3), "its first line or column counts"),
         ("0\n5\n7", 0, (3,), ""),
-        ("3 0 1 2\n0 5 6 7\n1 8 9 3", 1, (3, 4), "its first line counts"),
-        ("0 1\n5 6\n7 8", 1, (3, 2), "its first line counts"),
-        ("1 2\n5 6\n7 8", 1, (3, 2), "its first line counts"),
+        ("3 0 1 2\n0 5 6 7\n1 8 9 3", 1, (3, 4), "its first line or column counts"),
+        ("0 1\n5 6\n7 8", 1, (3, 2), "its first line or column counts"),
+        ("1 2\n5 6\n7 8", 1, (3, 2), "its first line or column counts"),
         ("2 3\n5 6\n7 8", 1, (3, 2), ""),
+        ("3 2\n1 2\n3 4\n5 6", 1, (4, 2), "its first line or column counts"),
+        ("2 2\n5 6\n7 8", 1, (3, 2), "its first line or column counts"),
         ("0 5", 0, (2,), ""),
-        ("0 5\n1 6", 1, (2, 2), "its lines begin with counts"),
-        ("0 5\n1 6\n2 7", 1, (3, 2), "its lines begin with counts"),
+        ("0 5\n1 6", 1, (2, 2), "its first line or column counts"),
+        ("0 5\n1 6\n2 7", 1, (3, 2), "its first line or column counts"),
         ("\t1 2\n\t3 4", 1, (2, 2), ""),
         ("0,5\n2,25\n1,75", 1, (3, 2), "its commas part numbers, or are decimal ones"),
         ("21,106", 0, (2,), "its commas part numbers, or are decimal ones"),
@@ -258,7 +258,7 @@ def test_declared_sizes_and_types_are_honoured():
         ("1;\t2\n3;\t4", 1, (2, 2), ""),
         ("[1]\n\n[2]\n\n\n[3]", 1, (3, 1), ""),
         ('"1"\n"2"\n"3"', 0, (3,), ""),
-        ("9 0 1\n0 5 7\n1 6 8", 1, (3, 3), "its first line counts"),
+        ("9 0 1\n0 5 7\n1 6 8", 1, (3, 3), "its first line or column counts"),
         ("9 0 1\n5 5 7\n1 6 8", 1, (3, 3), ""),
         ("9 5 1\n0 5 7\n1 6 8", 1, (3, 3), ""),
         ("9 0 1\n0 5 7", 1, (2, 3), ""),
@@ -331,7 +331,6 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("[[1, 2], [3, 4]] * 0.5", "'*' is not a number"),
         ("-[[1, 2], [3, 4]]", "'-' is not a number"),
         ("[1, 2] 3", "row 2 has 1 number, row 1 has 2"),
-        ("[1] 1 2\n[2] 3 4\n", "line 2, column 1: [2] stands in front of element 3"),
         ("dx\n--------------------\n1 2\n3 4\n", "'--------------------' is not a number"),
         ("dx[i] = [[1, 2], [3, 4]]", "'dx' is not a number"),
         ("#define DX {1, 2}\n", "'#define' is not a number"),
@@ -340,7 +339,6 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("[1 2; 3 4;;; 5 6; 7 8]", "or axes as in Julia"),
         ("[[1.; 2.]; [3.; 4.]]", "';' may end a row, or an element"),
         ("{1;2.3;4}", "';' may end a row, or an element"),
-        ("[1.5f32, 2.0f32]", "column 2: 1.5f32 is hexadecimal, or has a type or a power behind it"),
         ("[1f-, 2]", "'1f-' is not a number"),
         ("[1.5*2, 3]", "'1.5*2' is not a number"),
         ("[1_, 2]", "'1_' is not a number"),
@@ -351,14 +349,14 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("x = {0x01, 0xfa}", "x.txt, line 1, column 6: hexadecimal numbers without a type"),
         ("{0xfa, 0x04}", "hexadecimal numbers without a type: some may be negative"),
         ("int[][] x = {{010, 020}};", "'010' begins with 0"),
-        ("0 0 5\n0 1 6\n1 0 7\n1 1 8", "its lines begin with counts: an index and a number each, or numbers alone"),
+        ("0 0 5\n0 1 6\n1 0 7\n1 1 8", "its first line or column counts: indices, titles or sizes, or numbers"),
         ("|   | 0 |\n|---|---|\n| 0 | 5 |", "'---' is not a number"),
         ("[[1, 2]]\n[[1, 2, 3]]", "x.txt, line 2, column 3: row 2 has 3 numbers, row 1 has 2"),
         ("2 * \n[1, 2]", "'*' is not a number"),
         ("1 2\ndx:\n", "x.txt, line 2, column 1: no array follows dx"),
         ("1 2\n3 x\n", "x.txt, line 2, column 3: 'x' is not a number"),
         ("Columns 1 through 2\n1 2\nColumn 3\n2 x\n", "x.txt, line 4, column 3: 'x' is not a number"),
-        ("Columns 0 through 1\n1 2\nColumn 3\n2\n", "columns 3 to 3 are said, but 2 to 2 are there"),
+        ("Columns 0 through 1\n1 2\nColumn 3\n2\n", "column 3 is said, but column 2 follows"),
         ("(:,:,1) =\n1 2\n(:,:,2) =\n3 x\n", "x.txt, line 4, column 3: 'x' is not a number"),
         ("dx = np.array([[1, 2],\n [3, x]], dtype=float)", "x.txt, line 2, column 6: 'x' is not a number"),
         ("1,,2\n", "a number is missing"),
@@ -367,7 +365,10 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("tensor(array([1, 2]))\ntensor(array([3, 4]))", "several arrays without labels"),
         ("array([[1, 2], array([3, 4])])", "rows nested or parted in different ways"),
         ("[[1, 2], [3]]", "row 2 has 1 number, row 1 has 2: all rows must be equally long"),
-        ("[[1, 2]", "brackets that are not closed"),
+        ("[[1, 2]", "x.txt, line 1, column 1: this bracket is never closed"),
+        ("[[1, 2],\n [3, 4", "x.txt, line 2, column 2: this bracket is never closed"),
+        ("{{1, 2}, {3}", "x.txt, line 1, column 1: this bracket is never closed"),
+        ("dx = np.array([[1, 2], [3, 4]]", "x.txt, line 1, column 14: this bracket is never closed"),
         ("[[1, 2)]", "brackets that are not closed"),
         ("[1, 2])", "brackets that are not closed"),
         ("[1, ..., 2]", "x.txt, line 1, column 5: '...': numbers are omitted here"),
@@ -401,28 +402,26 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("1 2\n3 4\n\n5 6\n", "nested or parted in different ways"),
         ("[1]\n4x3 pieces\n", "4x3 is declared, but 1 is there"),
         ("(1,1,.,) =\n1 2\n3 4\n", "pages with indices"),
-        ("1 1 5\n1 2 6\n2 1 7\n2 2 8", "its lines begin with counts: an index and a number each"),
-        ("0 1 5\n0 2 6\n1 1 7\n1 2 8", "its lines begin with counts: an index and a number each"),
-        ('"4" 5\n"2" 6', "its lines begin with counts: an index and a number each"),
-        ('"4" 5\n"2" 6\n"3" 7', "its lines begin with counts: an index and a number each"),
-        ("2 2\n5 6\n7 8", "its first line counts: titles or sizes, or numbers"),
+        ("1 1 5\n1 2 6\n2 1 7\n2 2 8", "its first line or column counts"),
+        ("0 1 5\n0 2 6\n1 1 7\n1 2 8", "its first line or column counts"),
+        ('"4" 5\n"2" 6', "its first line or column counts"),
+        ('"4" 5\n"2" 6\n"3" 7', "its first line or column counts"),
         ("1;2,5\n3;1.234,5", "x.txt, line 2, column 4: its commas part numbers, or are decimal ones, or thousands"),
         ("[-9223372036854775809]", "an integer beyond int64's largest"),
         ("float x[4] = {{1, 2}, {3, 4}};", "4 is declared, but 2x2 is there"),
         ("float x[] = {1.5f, 2x};", "x.txt, line 1, column 20: '2x' is not a number"),
         ("array([1, 2], dtype=int32) x", "x.txt, line 1, column 28: 'x' is not a number"),
-        ("(:,:,1) =\n1 2\n3 4\n\n[[1, 2], [3, 4]]", "nested or parted in different ways"),
+        ("(:,:,1) =\n1 2\n3 4\n\n[[1, 2], [3, 4]]", "line 2, column 1: '1 2' has blanks and other marks"),
         ("[[1, 2], [3, 4]]\n(:,:,1) =\n1 2\n3 4\n", "rows must be equally long"),
         ("int x[] = {1, inf};", "decimals where int is declared"),
         ("[f, 1-2]", "'f' is not a number"),
         ("let dx = some![[1, 2], [3, 4]];", "x.txt, line 1, column 10: 'some!' is not a number"),
-        ("0x1p+1 0x2p+1", "'0x1p+1' is not a number"),
         ("[1]X = [2]", "'X' is not a number"),
         ("[1, 2] X = [3]", "'X' is not a number"),
         ("x [1, 2] y = [3]", "'y' is not a number"),
         ("x: [1, 2] y = [3]", "'y' is not a number"),
-        ("[1inf, 2f]", "'1inf' is not a number"),
-        ("[inf5, 2f]", "'inf5' is not a number"),
+        ("[1inf, 2.0f]", "'1inf' is not a number"),
+        ("[inf5, 2.0f]", "'inf5' is not a number"),
         (",\n [1]", "nested or parted in different ways"),
         ("[5_, 1]", "'5_' is not a number"),
         ("float x[] = {0x1.8};", "'0x1.8' is not a number"),
@@ -438,11 +437,11 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ('1\n""\n3', 'x.txt, line 2, column 1: "" in quotation marks'),
         ('"1"," "\n"3","4"', '" " in quotation marks: one number, or several, or none'),
         ("1 2)(3 4", "nested or parted in different ways"),
-        ("0x10 0x20", "'0x10' is not a number"),
+        ("0x10 0x20", "hexadecimal numbers without a type"),
         ("int x[] = {0xfffffffffffffffff};", "an integer beyond int64's largest"),
         ("(:,:,1) =\n1 2\n\n3 4\n", "some are missing or stand twice"),
-        ("Columns 2 through 3\n1 2\n", "columns 2 to 3 are said, but 1 to 2 are there"),
-        ("Columns 1 through 2\n1 2\nColumns 4 through 5\n1 2\n", "columns 4 to 5 are said, but 3 to 4 are there"),
+        ("Columns 2 through 3\n1 2\n", "column 2 is said, but column 1 follows"),
+        ("Columns 1 through 2\n1 2\nColumns 4 through 5\n1 2\n", "column 4 is said, but column 3 follows"),
         ("Columns 1 through 2\n1 2\nColumn 3\n1\n2\n", "parts of one, of different sizes"),
     ],
 )
@@ -485,7 +484,7 @@ def test_a_refusal_says_how_the_text_becomes_readable(text, words):
 
 def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
     np.testing.assert_array_equal(
-        parse_text("x.txt", "[nan, -inf, Infinity, 1.d2, inff]").array, [np.nan, -np.inf, np.inf, 100, np.inf]
+        parse_text("x.txt", "[nan, -inf, Infinity, 1.d2]").array, [np.nan, -np.inf, np.inf, 100]
     )
     np.testing.assert_array_equal(parse_text("x.txt", "X =\n\n 1.0e-02 *\n\n 5 NaN\n").array, [0.05, np.nan])
     assert parse_text("x.txt", "[[1, 2]]").array.dtype == np.int64
@@ -555,6 +554,10 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("1.0e+03 *\n 5 7", [5000, 7000]),
         ("A = [1 2; ...\n     3 4];", [[1, 2], [3, 4]]),
         ("[1] 1.5 2.5", [1.5, 2.5]),
+        ("> dx\n[1] 1 2\n[3] 3\n[1] 4 5\n[3] 6", [[1, 2, 3], [4, 5, 6]]),
+        ("0.15D+01 2.5d0\n", [1.5, 2.5]),
+        ("0x1p+1 0x2.8p+1", [2, 5]),
+        ("[1.5f32, 2.0f32]", [1.5, 2]),
         ("> dx\n[1] 1 2 3", [1, 2, 3]),
         ("Columns 1 to 2 1  2\n 4  5\n\nColumns 3 to 3 3\n 6\n[ CPUFloatType{2,3} ]", [[1, 2, 3], [4, 5, 6]]),
     ],
@@ -580,7 +583,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ('"1 234" "5 678"', '"1 234" in quotation marks'),
         (f'"{"1 " * 20}"', f'"{"1 " * 14}1 in quotation marks'),
         ('"1;2"', '"1;2" in quotation marks'),
-        ('"1" 1.5 2.5\n"2" 3.5 4.5', "its lines begin with counts: an index and a number each"),
+        ('"1" 1.5 2.5\n"2" 3.5 4.5', "its first line or column counts"),
         ("12,345\t0.5\n1,000\t2.25", "line 1, column 9: its commas part numbers, or are decimal ones, or thousands"),
         ("1.234;5,5", "its commas part numbers, or are decimal ones, or thousands"),
         (">>> x = np.array([1, 2])\n>>> x\narray([1, 2])", "a second array is called x"),
@@ -591,8 +594,6 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("x =\n\n   1.0e+03 *\n\nx(:,:,1) =\n\n 1 2\n 3 4\n", "line 3, column 1: no numbers follow a factor"),
         ("1 2\n3 4\n1.0e+03 *", "a factor between numbers: of those below, or of all"),
         ("1 2 3\n1.0e+03 *\n4 5 6", "line 2, column 1: a factor between numbers"),
-        ("    [,1] [,2]\n[2,]   1   2\n[1,]   3   4\n", "line 2, column 1: [2,] stands in front of row 1"),
-        ("[1,] 1 2\n[7,] 3 4\n", "line 2, column 1: [7,] stands in front of row 2"),
         ("fab\n123\n456", "'fab' is not a number"),
         ("(array([0, 1]), array([1, 0]))", "round brackets: rows, several arrays"),
         (
@@ -606,8 +607,6 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("[3.14159_4, 2.71828_4]", "'3.14159_4' is not a number"),
         ("[1_8, 2_8]", "'1_8' is not a number"),
         ("x =\n\n  Columns 1 through 2\n\n 1 2\n\n  Columns 3 through 4\n\n", "line 7, column 1: no numbers follow"),
-        ("  Columns 1 through 3\n\n 1 2\n 3 4\n", "columns 1 to 3 are said, but 1 to 2 are there"),
-        ("     [,1] [,2] [,3]\n[1,] 1 2\n[2,] 3 4\n", "columns 1 to 3 are said, but 1 to 2 are there"),
         ("dx = [1, 2]\n[3, 4]", "line 1, column 6: numbers beside a label, and others below them"),
         ("[1 2 3]\n[4 5 6]\n\n[7 8 9]\n[1 2 3]", "several arrays in a line, or parted"),
         ("let x = [0.0; 10_000];", "or a number repeated"),
@@ -633,9 +632,8 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("float x[] = {1,\n#if 0\n2,\n#endif\n3};", "'#if' is not a number"),
         ("n: 3\n1\n2\n3", "line 1, column 4: numbers beside a label, and others below them"),
         (">> n\nn = 3\n1\n2\n3", "line 2, column 5: numbers beside a label, and others below them"),
-        ("Shape: (1, 2)\n[3, 4]", "nested or parted in different ways"),
+        ("Shape: (1, 2)\n[3, 4]", "numbers beside a label, and others below them"),
         ("[1, 2], [3, 4]\n[5, 6], [7, 8]", "several arrays in a line"),
-        ("3 2\n1 2\n3 4\n5 6", "its first line counts: titles or sizes, or numbers"),
         ("NA\n1.5\n2.5", "'NA' is not a number"),
         ("True\n0\n1", "'True' is not a number"),
         ("e5\n10\n20", "'e5' is not a number"),
@@ -647,7 +645,6 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("$100\n200\n300", "'$100' is not a number"),
         ("const dx = new Float32Array(12);", "'new' is not a number; it seems to be code: cnngrad runs none"),
         ("1d0 2d0\n3d0 4d0\n", "it seems to be Fortran's powers of ten, or hexadecimal: write e for d, or np.save"),
-        ("1.5d0 2.5d0\n", "it seems to be Fortran's powers of ten, or hexadecimal: write e for d, or np.save"),
         ("20:01:02 1.5 2.5\n", "'20:01:02' is not a number; save the array itself"),
         ("x := [3]int{1, 2}", "3 is declared, but 2 is there"),
         ("float* dx = new float[4]{0};", "4 is declared, but 1 is there"),
@@ -679,7 +676,6 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("let x = vec![1i8, 0x2u8, _u16, 4];", "'_u16' is not a number"),
         ("float x[2] = {007F, 1};", "'007F' begins with 0"),
         ("uint8_t x[] = {0x09, 1d};", "1d is hexadecimal"),
-        ("> dx\n[1] 1 2 3\n[1] 1 2 3", "line 3, column 1: [1] stands in front of element 4"),
         ("let x: Vec<[f32; 3]> = vec![[1.0, 2.0]];", "3 is declared, but 1x2 is there"),
     ],
 )
@@ -702,7 +698,7 @@ def test_a_type_of_16_bits_is_that_type():
 def test_a_table_of_two_readings_is_no_operand(text, tmp_path, capsys):
     (tmp_path / "x.txt").write_text(text)
     assert main(["forward", "-x", f"{tmp_path}/x.txt", "-w", "2x2"]) == 2
-    assert "x.txt has two readings: its lines begin with counts" in capsys.readouterr().err
+    assert "x.txt has two readings: its first line or column counts" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -897,6 +893,26 @@ def test_a_large_text_takes_ten_times_its_size_at_most_and_little_time(text):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 * len(text)
+
+
+@pytest.mark.parametrize("marks", [" \n", ",\n", "[,]"])
+@pytest.mark.parametrize("numbers", ["0.257421 -1.513977", "2.574210e+05 -1.513977e-03"])
+def test_a_large_text_takes_eight_times_as_long_as_numpy_at_most(numbers, marks):
+    plain = "\n".join([" ".join([numbers] * 4)] * 12_500)
+    text = plain.replace(" ", marks[0])
+    if marks == "[,]":
+        text = f"[[{plain.replace(' ', ', ').replace(chr(10), '], [')}]]"
+
+    def seconds(read, text):
+        began = time.process_time()
+        read(text)
+        return time.process_time() - began
+
+    ratios = [
+        seconds(lambda text: parse_text("x.txt", text), text) / seconds(lambda text: np.loadtxt(StringIO(text)), plain)
+        for _ in range(3)
+    ]
+    assert min(ratios) < 8
 
 
 @pytest.mark.sampled(6)

@@ -17,7 +17,7 @@ two ways is refused; the error names both readings.
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import prod
 from typing import Any, NoReturn
 
@@ -48,36 +48,32 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 
 # Patterns begin with a character if possible, and look behind from there, since `re` finds a character quickly.
 # What numbers in code have besides those of Python: hexadecimal and octal digits, suffixes and groups of digits (3UL,
-# 2.5_f32, inff, 1_000), and other powers of ten (1.5*^3, 1f0).
+# 2.5_f32, 1_000), and other powers of ten (1.5*^3, 1f0).
 _HEXADECIMAL = re.compile(
-    r"([-+]?0[xX](?:_?[0-9a-fA-F.])++(?:[pP][-+]?[0-9]++)?)(?:_?[iu](?:8|16|32|64)|[uU]?[lL]{0,2}|[fFdD])"
+    r" ([-+]?0[xX](?:_?[0-9a-fA-F.])++(?:[pP][-+]?[0-9]++)?)(?:_?[iu](?:8|16|32|64)|[uU]?[lL]{0,2}|[fFdD])(?= )"
 )
-_OCTAL = re.compile(r"0(?<![\w.].)(?<![eE][-+].)[0-7]{1,29}+(?![\w.])")
+_OCTAL = re.compile(r" (0[0-7]{1,29}+)(?= )")
 _SUFFIX = re.compile(
-    r"[_iuUlLfFdD](?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
-    r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
+    r"[_iuUlLfFdD](?:(?<=[0-9.].)(?:(?<=[^_i])[lL]{0,2}|(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64))(?= )"
+    r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9])))"
 )
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
-# Without a declared type numbers in code may be hexadecimal, or 1.5f32 a power: those with d at the end or letters
-# inside, and those that end in f if others have no letter.
-_LETTERED = r"[0-9](?<![\w.].)(?:[0-9]*+(?:[dD]|[dDfF][0-9]++)|[0-9.]*+f(?:16|32|64))(?![-+\w.])"
-_WITH_F, _WITHOUT = (rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])" for end in ("[fF]", ""))
+# Without a declared type these may be hexadecimal.
+_LETTERED = r"[0-9](?<![\w.].)[0-9]*+[dDfF][0-9]*+(?![-+\w.])"
 # Numbers of this size may have fewer decimals, of at least three, than their power of ten.
 _LARGE = 1e4
-_ROUNDED = re.compile(r"[1-9](?<![\w.].)\.([0-9]{3,17})[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]| \*)")
+_ROUNDED = re.compile(r"\.(?<=[1-9].)(?<![\w.]..)([0-9]{3,17}+)[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]| \*)")
+# So many of them show how many digits all have.
+_MOST_POWERS = 1_000
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _LEADING_ZERO = re.compile(" [-+]?0[0-9]")
-_INTEGER = (
-    r"(?i)(?<![a-z])(unsigned\s++|u)?(char|short|long(?!\s++double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64))"
-    r"(?=(?:_t|array|tensor|clamped)*+\b)"
-)
+_INTEGER = r"(?i)(?<![a-z])(u)?(char|short|long(?! double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64)(?!x))"
 # Numbers whose points may separate thousands; numbers that may be binary or hexadecimal.
-_MAYBE_THOUSANDS = (
-    r"\A(?=(?:[\s|;]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+\Z)[^.]*?([-+0-9]++)\.([0-9]{3})"
-)
-_OTHER_BASE = r"\A(?:(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++)"
+_THOUSANDS = r"\A(?=(?:[\s|;]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+\Z)[^.]*?([-+0-9]++)\.([0-9]{3})"
+_OTHER_BASE = r"\A(?:(?:\s*+[01_]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++)"
 _REFUSED = {
-    r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
+    r"\.\.\.(?!\][a-z])": "numbers are omitted here",
+    r"[…⋮⋯⋱<](?:(?<!<)|repeats)": "numbers are omitted here",
     r"[\u00a0\u202f\u2007\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
@@ -108,14 +104,14 @@ _KEYWORD = re.compile(
     rf"|(?<=\x01){_FACTOR})"
 )
 _BOXES = re.compile(
-    r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
+    r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}+\n)?+(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
 )
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
 _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
-# A row, or a part of a vector, as R prints it: behind the number of its row or of its first element.
-_NUMBERED = r"\n[ \t]*+\[([0-9]{1,9})(,?)\](?=[ \t]+[-+.0-9NI])([^\[\]\n]*+)(?=\n|\Z)"
+# The number of a row, or of a vector's element that begins a line, as R prints it.
+_NUMBERED = re.compile(r"\n[ \t]*+\[(?:(1|[0-9]{1,9},)|[0-9]{1,9})\](?=[ \t]+[-+.0-9NI][^\[\]\n]*+(?:\n|\Z))")
 # Sizes in C that are macros or products.
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
 # Lines that say nothing of numbers: comments, prompts, Excel's `sep=`, the first line of cnngrad's results, titles.
@@ -137,9 +133,8 @@ _HEADER = re.compile(
     rf"|(?P<page1>, (?:, [0-9]+)+){_END}|{_FACTOR}{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
-    rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
-    rf"|Columns (?P<column2>[0-9]{{1,9}}) to (?P<last2>[0-9]{{1,9}})(?=[ ]+[-.0-9])"
-    rf"|\[,(?P<column3>[0-9]{{1,9}})\](?:[ \t]++\[,(?P<last3>[0-9]{{1,9}})\])*{_END}"
+    rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]++)?:?{_END}"
+    rf"|Columns (?P<column2>[0-9]{{1,9}}) to [0-9]++(?=[ ]+[-.0-9])|\[,(?P<column3>[0-9]{{1,9}})\][][,0-9 \t]*+{_END}"
     rf"|torch\.Size\(\[(?P<sizes5>[0-9]+(?:, [0-9]+)*)\]\){_END}|(?:[0-9]+-element (?=Vector\{{(?:Vector|Matrix|Array))"
     rf"|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?)"
@@ -155,7 +150,6 @@ _HEADER = re.compile(
 _Piece = tuple[int, dict[str, str], str]
 _Steps = list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 _CHARACTERS = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
-_USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
 # A comment becomes \f, which Python counts as a blank, and the bracket of a function \1. Neither is left in a text.
 # Maps each byte to its role: a bracket, a separator or a blank; 0 for all others, which are parts of numbers.
@@ -163,15 +157,12 @@ _SIGNS = bytes(code if code in b",;\n[](){}\1\f" else 32 if code in b" \t" else 
 _DEPTHS = np.array([(code in b"[({\1") - (code in b"])}") for code in range(256)], np.int8)
 _APART = str.maketrans(dict.fromkeys("[](){}\1\f,;\n\t", " "))
 _ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++|0(?:,0)*+,?)\}")
-_OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
-# Maximum number of different words in front of brackets.
-_MOST_FRONTS = 20
+_FUNCTION, _DEEPEST = 1, 32
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
 _UNEVEN = "rows nested or parted in different ways, several arrays without labels, or brackets that are not closed"
 _LINES = r"\n"
-_TITLES = "its first line counts: titles or sizes, or numbers (write each row in brackets)"
-_INDICES = "its lines begin with counts: an index and a number each, or numbers alone (write each row in brackets)"
+_COUNTED = "its first line or column counts: indices, titles or sizes, or numbers (write each row in brackets)"
 _COMMAS = "its commas part numbers, or are decimal ones, or thousands: write decimal points, and no other mark"
 
 
@@ -190,28 +181,24 @@ def _sizes(text: str) -> Shape:
     return tuple(int(size) if size.isdigit() else -1 for size in found)
 
 
-def _decimal(word: str) -> str:
-    """A hexadecimal number as a decimal one; any other word as it is."""
-    if found := _HEXADECIMAL.fullmatch(word):
-        with suppress(OverflowError, ValueError):
-            return str(float.fromhex(found[1]) if "p" in word.lower() else int(found[1], 16))
-    return word
+def _decimal(number: re.Match[str]) -> str:
+    """A hexadecimal or octal number as a decimal one; as it is if it is none."""
+    with suppress(OverflowError, ValueError):
+        text = number[1].lower()
+        return f" {float.fromhex(text) if 'p' in text else int(text, 16 if 'x' in text else 8)}"
+    return number[0]
 
 
 def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
     """Numbers as Python writes them after some steps, with a power of ten added; None if there are others.
 
-    >>> _numbers("1 -2", [], ""), _numbers("1 2.5d ", [(_SUFFIX, "")], "e+1"), _numbers("010", [], "")
+    >>> _numbers(" 1 -2 ", [], ""), _numbers(" 1 2.5d ", [(_SUFFIX, "")], "e+1"), _numbers(" 010 ", [], "")
     (array([ 1, -2]), array([10., 25.]), None)
     """
-    if steps and "x" in words.lower():
-        with suppress(ValueError, OverflowError):
-            return np.array([int(word, 0) for word in words.split()], np.int64)
-        words = " ".join([*map(_decimal, words.split()), ""])
     for pattern, put in steps:
         words = pattern.sub(put, words)
     # NumPy misreads characters beyond ASCII as digits.
-    if not words.isascii() or _LEADING_ZERO.search(f" {words}"):
+    if not words.isascii() or _LEADING_ZERO.search(words):
         return None
     words = re.sub("(?<=[0-9.]) ", f"{power} ", words) if power else words
     dtype = float if re.search("[.nNeE]", words) else np.int64
@@ -232,10 +219,11 @@ def _marks(source: str) -> bytes:
     >>> _marks("[[1, 2.5],\n [3, 4]]\n")
     b'[[0,0],[0,0]]\n'
     """
-    signs = source.encode().translate(_SIGNS)
-    while b"00" in signs:
-        signs = signs.replace(b"00", b"0")
-    codes = np.frombuffer(signs.translate(None, b" "), np.uint8)
+    codes = np.frombuffer(source.encode().translate(_SIGNS), np.uint8)
+    # Of each word the first 0 is left; blanks only divide words.
+    is_word = codes == ord("0")
+    is_word[1:] &= ~is_word[:-1]
+    codes = codes[is_word | ((codes != ord("0")) & (codes != ord(" ")))]
     # int8 is enough: no array is nested more than 127 deep.
     depth = np.cumsum(_DEPTHS[codes], dtype=np.int8)
     kept: Array = codes[(depth == 0) | ((codes != ord("\n")) & (codes != ord("\f")))]
@@ -272,15 +260,12 @@ def _counts(line: Array) -> bool:
     return line[0] in (0, 1) and bool((np.diff(line) == 1).all())
 
 
-def _counting(array: Array) -> int:
-    """The number of first columns that are row numbers or indices; -1 if the first line holds column numbers."""
+def _is_counted(array: Array) -> bool:
+    """Whether the first line or column of a table may hold indices or sizes."""
     rows, columns = array.shape
-    by_rows = rows > 1 and columns > 2 and _counts(array[:, 0])
-    by_columns = rows > 2 and columns > 1 and _counts(array[0])
-    by_both = min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:])
-    if by_both or (by_columns and not by_rows):
-        return -1
-    return 1 if by_rows else columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
+    is_index = rows > 1 and columns > 1 and _counts(array[:, 0])
+    is_title = rows > 2 and columns > 1 and (_counts(array[0]) or array[0].tolist() == [rows - 1, columns])
+    return is_index or is_title or (min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:]))
 
 
 class _Reader:
@@ -289,34 +274,19 @@ class _Reader:
     def __init__(self, where: str, text: str) -> None:
         self.where = where
         # The headers of the text, what they declare about the current array, and what stands in front of its brackets.
-        self.heads, self.about, self.fronts = list[re.Match[str]](), dict[str, str](), list[str]()
+        self.heads, self.about, self.fronts = list[re.Match[str]](), dict[str, str](), dict[str, str]()
         # In MATLAB, ... continues a row on the next line.
         self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", "\n" + re.sub("\r\n?", "\n", text))
-        raw = text.encode(errors="surrogatepass").translate(None, _PLAIN)
-        if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text:
+        if text.encode(errors="surrogatepass").translate(None, _PLAIN) or "..." in text:
             for refused, words in _REFUSED.items():
                 self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
-        self.text = re.sub(rf"{_NUMBERED}(?:{_NUMBERED})*+", self.unnumbered, self.text)
-        if not raw:
-            return
-        self.text = self.text.translate(_CHARACTERS) if not text.isascii() else self.text
-        self.text = _BOXES.sub(_beside, self.text)
+            self.text = _BOXES.sub(_beside, self.text.translate(_CHARACTERS))
 
     def blank(self, head: re.Match[str]) -> str:
         """Blanks, or the mark of a comment, in place of a header behind its first character; it is noted."""
         if {*_said(head)} - {"comment"}:
             self.heads.append(head)
         return head[0][0] + re.sub("[^\n]", "\f" if head["comment"] else " ", head[0][1:])
-
-    def unnumbered(self, block: re.Match[str]) -> str:
-        """R's rows without their numbers, or the lines of a vector without those of their first elements, in one."""
-        count, lines = 1, ""
-        for line in re.finditer(_NUMBERED, block[0]):
-            said = f"[{line[1]}{line[2]}] stands in front of {'row' if line[2] else 'element'} {count}"
-            self.refuse(block.start() + line.start(1) - 1, int(line[1]) != count, said)
-            lines += ("\n" if line[2] or count == 1 else " ") + line[3].rjust(len(line[0]) - 1)
-            count += 1 if line[2] else len(line[3].split())
-        return lines
 
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and advice on how to write the text."""
@@ -336,20 +306,21 @@ class _Reader:
 
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
-        bare = _HEADER.sub(self.blank, self.text)
+        # The lines of R's vectors become one.
+        text = _NUMBERED.sub(lambda line: ("\n" if line[1] else " ").ljust(len(line[0])), self.text)
+        bare = _HEADER.sub(self.blank, text)
         places = pairwise([0, *(head.start() + 1 for head in self.heads), len(bare)])
-        label, groups, has_numbers = "", {"": list[_Piece]()}, False
+        label, groups = "", {"": list[_Piece]()}
         for said, (place, stop) in zip([{}, *map(_said, self.heads)], places, strict=True):
             is_between = "factor" in said and groups[label][-1][2].strip()
             self.refuse(place, is_between, "a factor between numbers: of those below, or of all")
             # MATLAB prints the name twice, and in front of each page.
             if "label" in said and not ("page" in said and said["label"] == label):
-                is_second = said["label"] in groups and (has_numbers or said["label"] != label)
-                label, has_numbers = said["label"], False
+                label = said["label"]
+                is_second = any(text.strip() for _, _, text in groups.get(label, []))
                 self.refuse(place, is_second, f"a second array is called {label}")
                 groups[label] = []
             groups[label].append((place, said, bare[place:stop]))
-            has_numbers = has_numbers or bool(bare[place:stop].strip())
         arrays = {label: array for label, pieces in groups.items() if (array := self.array(label, pieces))}
         self.refuse(0, not arrays, "the text is empty: there is no number in it")
         others = ", ".join(filter(None, arrays))
@@ -358,7 +329,7 @@ class _Reader:
 
     def array(self, label: str, pieces: list[_Piece]) -> Loose | None:
         """The array of some pieces of the text, in its declared sizes and type; None if there are no numbers."""
-        place, self.fronts = pieces[0][0], []
+        place, self.fronts = pieces[0][0], {}
         self.about = {key: value for _, said, _ in reversed(pieces) for key, value in said.items()}
         array, axes, doubt = self.joined(pieces)
         if not array.size:
@@ -381,17 +352,16 @@ class _Reader:
             array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
-        is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
+        is_doubtful = axes == 0 < array.ndim - 1 or (doubt == _COUNTED and array.dtype.kind == "f")
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
+        text, is_large = "".join(source for _, _, source in pieces), (np.abs(array) >= _LARGE).any()
         # If the last digit of a number stands left of its point, as in 1.0278e+05, further digits are left out.
-        sources = [source for _, _, source in pieces] if (np.abs(array) >= _LARGE).any() else []
-        powers = (found.groups() for source in sources for found in _ROUNDED.finditer(source))
-        marked.digits = max((1 + len(digits) for digits, power in powers if len(digits) < int(power)), default=0)
+        powers = islice(_ROUNDED.finditer(text), _MOST_POWERS) if is_large else ()
+        marked.digits = max((1 + len(found[1]) for found in powers if len(found[1]) < int(found[2])), default=0)
         if not array.any():
             # Exact zeros are usually written as 0. or 0.0, and without signs.
-            zeros = (found for _, _, source in pieces for found in re.findall("0[.,](0*)", source))
-            places = max(map(len, zeros), default=0)
+            places = max(map(len, re.findall("0[.,](0*)", text)), default=0)
             marked.places = places if places > 1 or np.signbit(array).any() else None
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
@@ -407,12 +377,12 @@ class _Reader:
         for (start, said, text), (_, below, _) in pairwise([*pieces, (0, dict[str, str](), "")]):
             source, factor = text.rstrip(), said.get("factor", "" if "page" in said else factor)
             if not source:
-                if "column" in said or ("factor" in said and "column" not in below):
-                    self.fail(start, "no numbers follow a factor, or the number of a column")
+                is_empty = {"column", "factor"} & said.keys() and "column" not in below
+                self.refuse(start, is_empty, "no numbers follow a factor, or the number of a column")
                 continue
-            source, self.about["factor"] = self.unwrapped(source), factor
+            source, self.about["factor"] = _FRONT.sub(self.unwrapped, source), factor
             begin = first = len(source) - len(source.lstrip())
-            is_table = source[begin] not in _OPENS
+            is_table = not re.search(r"[\[\](){}\1]", source)
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             read = self.table if is_table else self.brackets
@@ -422,12 +392,10 @@ class _Reader:
             column = int(said.get("column", 1))
             if column < 2 or not rows:
                 rows, following = [*rows, []], min(column, 1)
+            is_other = "column" in said and column != following
+            self.refuse(start, is_other, f"column {column} is said, but column {following} follows")
             rows[-1].append(array)
-            there = f"{following} to {following + array.shape[-1] - 1}"
-            following += array.shape[-1]
-            if "column" in said:
-                doubt, these = "", f"{column} to {said.get('last', column)}"
-                self.refuse(start, these != there, f"columns {these} are said, but {there} are there")
+            following, doubt = following + array.shape[-1], "" if "column" in said else doubt
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in rows]) if rows else np.empty(0)
         except ValueError:
@@ -439,17 +407,13 @@ class _Reader:
             return array, 0 if columns == 1 else array.ndim - 1, doubt
         return array[0] if len(array) == 1 else array, 0 if doubt else array.ndim - 1, doubt
 
-    def unwrapped(self, source: str) -> str:
+    def unwrapped(self, front: re.Match[str]) -> str:
         """Blanks in place of what stands in front of brackets, after it is noted; a function's bracket is marked."""
-        found = _FRONT.search(source) if re.search(r"[\[({<]", source) else None
-        while found and len(self.fronts) < _MOST_FRONTS:
-            last = found[0][-1]
-            if last != "(" or _FUNCTIONS.fullmatch(found[0]):
-                front, blank = re.escape(found[0]), " " * (len(found[0]) - 1) + (last if last in "[{" else "\1")
-                source = re.sub(rf"{front}(?<![\w.\]]{front})", blank, source)
-                self.about, self.fronts = _said(found) | self.about, [*self.fronts, found[0]]
-            found = _FRONT.search(source, found.end())
-        return source
+        if front[0] not in self.fronts:
+            last, is_other = front[0][-1], front[0][-1] == "(" and not _FUNCTIONS.fullmatch(front[0])
+            blank = " " * (len(front[0]) - 1) + (last if last in "[{" else "\1")
+            self.fronts[front[0]], self.about = front[0] if is_other else blank, _said(front) | self.about
+        return self.fronts[front[0]]
 
     def placed(self, place: int, array: Array, pages: list[Shape]) -> tuple[Array, int]:
         """The pages put in place by their indices, counted from 0 or 1; and how many axes are written."""
@@ -480,11 +444,9 @@ class _Reader:
             several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
             self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
             lines = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
-            by_lines, lines = not re.search(b"[,;]", lines), lines.replace(b"\n", b";")
-            while b";;" in lines:
-                lines = lines.replace(b";;", b";")
+            by_lines, lines = not re.search(b"[,;]", lines), re.sub(b";;+", b";", lines.replace(b"\n", b";"))
             in_rows = b"[[%b]]" % lines.replace(b";", b"],[")
-            if b";" in lines and (not by_lines or _levels(in_rows)[1] == b"0"):
+            if b"]," in in_rows and (not by_lines or _levels(in_rows)[1] == b"0"):
                 marks, rows, doubt = in_rows, r"\[;\n\]", _BY_LINES if by_lines and not has_end else ""
         array, apart = self.shaped(place, source, marks, rows, ",")
         return self.one_array(place, source, marks, apart, array), doubt
@@ -495,7 +457,7 @@ class _Reader:
         Also returns the marks between these. Rows are what lies between the characters `rows`, and cells are apart by
         `mark`.
         """
-        array = self.numbers(place, source.replace(mark, ","), rows != _LINES)
+        array = self.numbers(place, source.replace(mark, ","))
         sizes, apart = _levels(marks)
         if not array.size or not re.fullmatch(rb"0(?:[,\n\f]*+0)*+", apart):
             self.explain(place, source, rows, mark)
@@ -514,11 +476,10 @@ class _Reader:
         is_mixed = b"\f" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1
         self.refuse(place, is_mixed, "several arrays in a line, or parted by comments: rows of one, or without labels")
         # A function holds one array.
-        other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
         has_fronts = functions[:1] == [1] or any(front[-1] in "[{" for front in self.fronts)
-        is_uneven = len(array) > 1 and bool(has_fronts or re.search(other, marks))
-        self.refuse(place, is_uneven or any(array.shape[axis] > 1 for axis in functions), _UNEVEN)
-        has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source) is not None
+        is_several = (has_fronts and len(array) > 1) or any(array.shape[axis] > 1 for axis in functions)
+        self.refuse(place, is_several, _UNEVEN)
+        has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source)
         is_round = has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1)
         said = "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
         self.refuse(place, is_round, said)
@@ -535,22 +496,20 @@ class _Reader:
         marks = (b"\n%b" % marks).replace(b"\n,", b"\n") if mark == "|" else marks
         rows = re.sub(rb"\n\n+", b"]],[[", marks.strip(b"\n")).replace(b"\n", b"],[")
         ((array,), _) = self.shaped(place, lines, b"[[[%b]]]" % rows, _LINES, mark)
-        planes, height, width = array.shape
-        count = _counting(array[0])
+        height, width = array.shape[1:]
+        is_counted = _is_counted(array[0])
         # A number in quotation marks in each line is its index, as R writes it.
-        self.refuse(place, count > 1 or (width > 1 and source.count('"') == 2 * planes * height), _INDICES)
-        self.refuse(place, height > 2 and array[0, 0].tolist() == [height - 1, 2], _TITLES)
+        is_index = width > 1 and source.count('"') == 2 * len(array) * height
+        is_index = is_index or (not is_counted and height > 1 < width - 1 and _grid(array[0, :, :-1]))
+        self.refuse(place, is_index, _COUNTED)
         has_pairs = mark == "," in lines and width == 2 and array.dtype.kind == "i"
-        return array, _COMMAS if has_pairs else ("", _INDICES, _TITLES)[count]
+        return array, _COMMAS if has_pairs else _COUNTED if is_counted else ""
 
     def cells(self, place: int, source: str) -> tuple[str, str]:
         """The lines of a table with decimal points only, and the mark between its cells; a comma for blanks too."""
         self.refuse(place, re.search("\f", source), _COMMENTED)
-        if re.search(r"[\[\](){}]", source):
-            self.numbers(place, source, False)
-            self.fail(place, _UNEVEN)
         # Remove lines of only bars, as in a drawn matrix; bars at the ends of lines separate nothing.
-        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", source)
+        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", source) if "|" in source else source
         has_bars = "|" in lines and re.search(r"\S[ \t]*+\|[ \t]*+\S", lines)
         lines = lines if has_bars else lines.replace("|", " ")
         # If all cells stand in quotation marks, commas in them are decimal ones.
@@ -558,49 +517,40 @@ class _Reader:
         lines = lines if '",' in quoted or ',"' in quoted else quoted
         has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
         mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else ","
-        # What is left behind the quoted cells that neither are empty nor contain the mark between cells.
-        apart = rf"\s{mark if mark in lines else ' '}"
-        rest = re.sub(rf'\A(?:[^"]*+(?<![^{apart}])" *+[^"\n{apart[2:]}]++ *+"(?![^{apart}]))*+[^"]*+', "", lines)
+        lines = re.sub(rf'"(?<![^\s{mark}]")( *+[^\s"{mark}]++ *+)"(?![^\s{mark}])', r" \1 ", lines)
         said = "{0} in quotation marks: one number, or several, or none"
-        self.refuse(place + len(lines) - len(rest), re.match('"[^"\n]*"?', rest), said)
-        lines = lines.replace('"', " ")
+        self.refuse(place, re.search('"[^"\n]*"?', lines), said)
         # Beside another mark between cells, a comma is a decimal comma.
-        is_decimal = mark != "," and "," in lines
-        if is_decimal:
-            self.refuse(place, re.search(r"\.|,[0-9]*+,|;[ ]*+(?=\n|\Z)", lines), _COMMAS)
-        lines = lines.replace(",", ".") if is_decimal else lines
-        if (mark == ";" or is_decimal) and "." in lines:
-            self.refuse(place, re.search(_MAYBE_THOUSANDS, lines), "{1}.{2} is a decimal number, or {1}{2}")
+        if mark == ";" or (mark != "," and "," in lines):
+            is_mixed = "," in lines and re.search(r"\.|,[0-9]*+,|;[ ]*+(?=\n|\Z)", lines)
+            self.refuse(place, is_mixed, _COMMAS)
+            lines = lines.replace(",", ".")
+            self.refuse(place, re.search(_THOUSANDS, lines), "{1}.{2} is a decimal number, or {1}{2}")
         self.refuse(place, re.search(_OTHER_BASE, lines), "{0!r}: decimal numbers, or binary or hexadecimal ones")
         return lines, mark
 
-    def numbers(self, place: int, source: str, in_code: bool) -> Array:
+    def numbers(self, place: int, source: str) -> Array:
         """The numbers of a source times the factor above it, one after another."""
         kind, parts = " ".join([self.about.get("type", ""), *self.fronts]), [np.empty(0, np.int64)]
-        integer, is_julia = re.search(_INTEGER, kind), re.search(r"\bFloat[0-9]+\b", kind) is not None
-        in_code |= is_julia
-        is_rust = "let" in kind and re.search("f(?:32|64)", source)
-        typed = integer or is_rust or re.search(r"(?i)float|double|half|f(?:16|32|64)\b", kind)
-        based = re.search("0[xX]", source) if in_code else None
-        if based and not typed and not re.search(r"(?i)0x[0-9a-f.]++(?:_?u|p)", source):
+        integer, based = re.search(_INTEGER, kind), re.search("0[xX]", source)
+        is_float = re.search(r"(?i)float|double|half|f(?:16|32|64)\b|vec!|new", kind)
+        if based and not (integer or is_float or re.search(r"(?i)0x[0-9a-f.]++(?:_?u|p)", source)):
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
-        is_untyped = in_code and (not typed or (based and integer))
-        if is_untyped and any(letter in source for letter in "dDfF"):
-            either = re.search(_LETTERED, source) or (re.search(_WITHOUT, source) and re.search(_WITH_F, source))
-            self.refuse(place, either, "{0} is hexadecimal, or has a type or a power behind it")
-        steps: _Steps = [(_SUFFIX, ""), (_POWER, "e")] if in_code else []
-        if is_julia:
-            steps.reverse()
-        has_octal = in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
+        if not is_float and any(letter in source for letter in "dDfF"):
+            self.refuse(place, re.search(_LETTERED, source), "{0} is hexadecimal, or has a type or a power behind it")
+        steps: _Steps = [(_SUFFIX, ""), (_POWER, "e")]
+        if based:
+            steps.insert(0, (_HEXADECIMAL, _decimal))
+        has_octal = "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
         if has_octal:
-            steps.insert(0, (_OCTAL, lambda number: str(int(number[0], 8))))
+            steps.insert(0, (_OCTAL, _decimal))
         power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
-        # In chunks, since lists of words take much memory. Fortran writes powers of ten with D, in tables too.
+        # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
-            words = f"{chunk[0].translate(_APART)} ".replace("D+", "e+").replace("D-", "e-")
+            words = f" {chunk[0].translate(_APART)} "
             array = _numbers(words, steps if has_octal or re.search("[A-DF-Za-df-z_*]", words) else [], power)
             if array is None:
-                self.no_number(place + chunk.start(), words, steps, power)
+                self.no_number(place + chunk.start() - 1, words, steps, power)
             parts.append(array)
         array = np.concatenate(parts)
         is_beyond = np.isinf(array).any() and "inf" not in source.lower()
@@ -609,9 +559,9 @@ class _Reader:
 
     def no_number(self, place: int, words: str, steps: _Steps, power: str) -> NoReturn:
         """Raise an error that names the first of some words that is not a number even after some steps."""
-        wrong = next(word for word in re.finditer("[^ ]+", words) if _numbers(f"{word[0]} ", steps, power) is None)
+        wrong = next(word for word in re.finditer("[^ ]+", words) if _numbers(f" {word[0]} ", steps, power) is None)
         word, said = wrong[0][:20], "is not a number"
-        if _LEADING_ZERO.match(f" {word}"):
+        if re.match("[-+]?0[0-9]", word):
             said = "begins with 0: a decimal number, or an octal or hexadecimal one"
         elif re.fullmatch("[-+]?(?:0x[0-9a-fA-F]{17,}|[0-9]{19,})", wrong[0]):
             said = f"is an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
@@ -632,12 +582,15 @@ class _Reader:
     def explain(self, place: int, source: str, apart: str, mark: str) -> NoReturn:
         """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
         self.refuse(place, ";" in source and ";" not in apart + mark, f"';' may end a row, or an element; {_UNEVEN}")
+        depth = np.cumsum(np.append(0, _DEPTHS[np.frombuffer(source.encode(), np.uint8)]))
+        if depth[-1] > 0:
+            self.fail(place + int(np.flatnonzero(depth < depth[-1])[-1]), "this bracket is never closed")
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
         texts = [row[0].strip(" \n\1\f").removeprefix("|").removesuffix(mark) for row in rows]
         parted, first = mark if any(mark in text for text in texts) else None, 0
         for number, (row, text) in enumerate(zip(rows, texts, strict=True), 1):
             cells, at = [cell.split() for cell in text.split(parted)], place + row.start()
-            said = re.sub(r"\s+", " ", row[0].strip()[:30])
+            said = row[0].strip().split("\n")[0][:30]
             first = first or len(cells)
             lengths = f"row {number} has {counted(len(cells), 'number')}, row 1 has {first}"
             self.refuse(at, len(cells) != first, f"{lengths}: all rows must be equally long")
