@@ -189,6 +189,54 @@ def by_a_transform(x, w, dedo, **options):
     return dw + everywhere, dx + everywhere, db + everywhere
 
 
+# Winograd's points, at which polynomials are multiplied; infinity is the last one.
+_POINTS = (0, 1, -1, 2, -2, 1 / 2)
+_TILE = 4
+
+
+def _winograd(taps):
+    """The matrices of a tile and of as many taps: in a row, A.T @ ((G @ w) * (B @ x)) correlates x with w."""
+
+    def powers(count):
+        rows = np.vander(_POINTS[: _TILE + taps - 2], count, increasing=True)
+        return np.vstack([rows, np.eye(count)[-1]])
+
+    matrices = powers(_TILE), powers(taps), np.linalg.inv(powers(_TILE + taps - 1)).T
+    return [matrix.astype(np.float32) for matrix in matrices]
+
+
+def _correlated(x, w):
+    """The correlation of (N, F, H, W) with (F, C, kh, kw), summed over F, in float32."""
+    (a, g, b), (a2, g2, b2) = map(_winograd, w.shape[2:])
+    out = [size - taps + 1 for size, taps in zip(x.shape[2:], w.shape[2:], strict=True)]
+    x = np.pad(x, [(0, 0), (0, 0), *((0, -size % _TILE) for size in out)]).astype(np.float32)
+    tiles = np.lib.stride_tricks.sliding_window_view(x, (len(b), len(b2)), (2, 3))[:, :, ::_TILE, ::_TILE]
+    w = g @ w.astype(np.float32) @ g2.T
+    made = a.T @ np.einsum("nfijuv,fcuv->ncijuv", b @ tiles @ b2.T, w) @ a2
+    n, c, rows, columns = made.shape[:4]
+    return made.swapaxes(3, 4).reshape(n, c, rows * _TILE, columns * _TILE)[:, :, : out[0], : out[1]]
+
+
+def by_winograd(x, w, dedo, **options):
+    dw, dx, db = right(x, w, dedo, **options)
+    padding = options["padding"]
+    if (options["stride"], options["dilation"], options["groups"]) != (1, 1, 1) or np.ndim(padding) or max(w.shape) > 4:
+        return dw, dx, db
+    around = [(0, 0), (0, 0), *((taps - 1, taps - 1) for taps in w.shape[2:])]
+    framed = _correlated(np.pad(dedo, around), w[:, :, ::-1, ::-1])
+    return dw, framed[:, :, padding:, padding:][:, :, : dx.shape[2], : dx.shape[3]], db
+
+
+# What is wrong by as little as rounding, but is none: with its right gradients, and with Winograd's.
+NEARLY_RIGHT = {
+    "weight decay": lambda x, w, dw, dx: (dw + 1e-4 * w, dx),
+    "a factor": lambda x, w, dw, dx: (dw * (1 + 1e-5), dx),
+    "a small factor": lambda x, w, dw, dx: (dw * (1 + 2e-6), dx * (1 + 2e-6)),
+    "some of X": lambda x, w, dw, dx: (dw, dx + 1e-5 * x),
+    "factors": lambda x, w, dw, dx: (dw, dx * (1 + 5e-6 * np.sin(np.arange(dx.size)).reshape(dx.shape))),
+    "decimal places": lambda x, w, dw, dx: (np.round(dw / 7, 6) * 7, np.round(dx / 7, 6) * 7),
+}
+
 CHEATS = [
     (rotates_in_place, "changes-inputs", "it changes W in place"),
     (zeroes_the_gradient, "changes-inputs", "it changes ∂E/∂O in place"),
@@ -220,4 +268,5 @@ HONEST = {
     in_any_order: "Its results differ from call to call by rounding alone, as sums in another order do.",
     keeps_positions: "",
     by_a_transform: "A NaN in ∂E/∂O reaches more of ∂E/∂X than the sums that it is a term of.",
+    by_winograd: "Its errors are float32's rounding, as of a transform such as Winograd's.",
 }

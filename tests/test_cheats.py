@@ -17,6 +17,8 @@ from cnngrad.tensor import Tensor
 from tests.cheats import (
     CHEATS,
     HONEST,
+    NEARLY_RIGHT,
+    by_winograd,
     in_order_of_memory,
     keeps_a_plan_without_dilation,
     nothing_in_every_seventh_call,
@@ -176,6 +178,27 @@ def test_a_right_pass_that_looks_like_a_cheat_passes(function, note):
     assert findings.passed, str(findings)
     assert findings.faults == {}
     assert findings.note == note
+
+
+@pytest.mark.usefixtures("few_smaller_layers")
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("base", [right, by_winograd])
+@pytest.mark.parametrize("change", NEARLY_RIGHT.values(), ids=NEARLY_RIGHT)
+def test_what_is_wrong_by_as_little_as_rounding_is_wrong(change, base):
+    def backward(x, w, dedo, **options):
+        dw, dx, db = base(x, w, dedo, **options)
+        return (*change(x, w, dw, dx), db)
+
+    layers = [layer for layer in cnngrad.suite("quick") if layer.name in ("impulse", "square", "channels", "bias")]
+    findings = run_layers([_InProcess(backward)], layers, without=None)
+    assert findings.passed is False
+    assert "rounding" not in findings.note
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_other_numbers_of_a_transform_are_right_too(seed):
+    findings = cnngrad.check_function(by_winograd, "quick", padding_mode="zeros", seed=seed)
+    assert findings.passed, str(findings)
 
 
 def test_results_that_share_memory_with_each_other_are_told():

@@ -122,6 +122,7 @@ def check_layer(
     elements: Sequence[str] = (),
     tries: float = TRIES,
     shown: Mapping[Tensor, Form] = MappingProxyType({}),
+    transforms: bool = False,
 ) -> Report:
     """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
@@ -136,6 +137,7 @@ def check_layer(
         elements: as for `check`.
         tries: the budget of the search for what is wrong with one array, as for `Grader`.
         shown: for each result the form that several claims together show, as for `Grader`.
+        transforms: whether their errors are known to be those of a transform.
     """
     if rtol is not None and not (is_number(rtol) and 0 <= rtol <= sys.float_info.max):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -178,7 +180,7 @@ def check_layer(
         if claim.dtype.kind == "i" and (right.dtype.kind == "f" or form.asked):
             claim = claim.astype(np.float64)
         indices = tuple(index for tensor, index in chosen if tensor is result)
-        judged = (rtol, tries, result, claim, right, form, indices, shown.get(result))
+        judged = (rtol, tries, result, claim, right, form, indices, shown.get(result), transforms)
         reports[result] = Grader(layer, arrays, whole, bool(claims), *judged).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))

@@ -49,6 +49,7 @@ class Grader:
         form: what the claim's numbers are rounded to.
         asked: the canonical indices of the elements to explain.
         shown: the form that several claims together show; None to use the one that this claim shows.
+        transforms: whether the claim's errors are known to be those of a transform.
     """
 
     layer: Layer
@@ -63,6 +64,7 @@ class Grader:
     form: Form
     asked: tuple[Index, ...]
     shown: Form | None = None
+    transforms: bool = False
 
     @may_overflow()  # a claim or a mistake may overflow
     def grade(self) -> GradientReport:
@@ -306,7 +308,9 @@ class Grader:
         exact = all(array.dtype.kind == "i" for array in arrays) and self.rtol is None
         peak = max(float(np.abs(array[np.isfinite(array)]).max(initial=0)) for array in arrays) if self.whole else 0.0
         inputs = _INPUTS * eps(form.format) * self.norms if self._loses(form.format) else np.zeros(())
-        return Tolerance(form, terms, self.whole, exact, peak, 0.0 if exact else self.rtol, inputs)
+        whole = self.whole and not self.transforms
+        rtol = 0.0 if exact else self.rtol
+        return Tolerance(form, terms, whole, exact, peak, rtol, inputs, transforms=self.transforms)
 
     def _loses(self, format_: str) -> bool:
         """Whether a short format rounds the problem's own numbers."""

@@ -30,6 +30,8 @@ _EVIDENT = math.log10(1e-3)
 _MOST_LOOKED_AT = 2000
 # Rounding that transforms spread over all elements, in units of eps times the largest sum of absolute terms.
 _SHARED = 8
+# The same if errors are known to be those of a transform; Winograd's with tiles of 6x6 has up to 20.
+_SHARED_BY_TRANSFORMS = 64
 # The same for sums that can be exact, in units of eps times the largest number.
 _SHARED_OF_EXACT = 4
 
@@ -196,6 +198,7 @@ class Tolerance:
         asked: the fraction of the sum of absolute terms that replaces all other tolerances; None for the default.
         inputs: how far each element may be off because a short format rounds the problem's own numbers.
         largest: the largest sum of absolute terms, if it is not among those that the methods receive.
+        transforms: whether the errors are known to be those of a transform, in which no sum is exact.
     """
 
     form: Form
@@ -206,6 +209,7 @@ class Tolerance:
     asked: float | None
     inputs: Array
     largest: float = 0.0
+    transforms: bool = False
 
     @property
     def computed(self) -> str:
@@ -247,7 +251,8 @@ class Tolerance:
     def rounding(self, format_: str, magnitude: Array) -> Array:
         """The rounding of sums computed in a format, even if they can be exact in it."""
         top = max(self.largest, float(magnitude.max(initial=0.0)))
-        off: Array = _spread(format_, self.terms) * magnitude + (_SHARED * eps(format_) * top + self.terms * 2.0**-1074)
+        shared = (_SHARED_BY_TRANSFORMS if self.transforms else _SHARED) * eps(format_) * top
+        off: Array = _spread(format_, self.terms) * magnitude + (shared + self.terms * 2.0**-1074)
         return off
 
     def but_exact(self, off: Array, magnitude: Array, format_: str, most: float = 0.0) -> Array:

@@ -7,17 +7,22 @@ from operator import attrgetter
 
 import numpy as np
 
-from cnngrad.arrays import Array, Arrays
+from cnngrad.arrays import Array, Arrays, rms
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
+from cnngrad.checks.report import Graded
 from cnngrad.programs.calling import MEMORY, REPEATED
 from cnngrad.programs.judge import OTHER_ORDER, Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features, sizes
 from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Result, Verdict, grouped
-from cnngrad.tensor import DEDO, GRADIENTS
+from cnngrad.tensor import DB, DEDO, GRADIENTS, B, Tensor
 
 _WORK = attrgetter("layer.work")
 
+# Up to this fraction of errors, a difference between them is none.
+_ALIKE = 0.2
+# Larger errors, as a fraction of the largest number, are not those of a transform.
+_NEAR = 1e-3
 KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _IN_ONE_PROCESS = Fault(KEPT.id, "its results depend on its process, or on earlier calls")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
@@ -40,6 +45,53 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
         lambda array: array * 2.0**-40,
     ),
 }
+
+
+def see_transforms(judge: Judge, outcomes: Sequence[Outcome]) -> None:
+    """Judge the results as those of a transform, such as Winograd's, if the errors of some are its rounding."""
+    allowing = replace(judge, transforms=True)
+    found = dict[Outcome, dict[Tensor, Result]]()
+    for outcome in outcomes:
+        graded = allowing.graded(outcome.layer, {t: outcome.claims[t] for t in _nearly_right(outcome)}, 0)
+        if graded and all(result.verdict.passed for result in graded.values()):
+            found[outcome] = graded
+    if found and _is_rounding(judge, max(found, key=_WORK)):
+        judge.transforms = True
+        for outcome, graded in found.items():
+            outcome.results |= graded
+
+
+def _nearly_right(outcome: Outcome) -> list[Tensor]:
+    """The wrong results of a layer whose errors may be those of a transform."""
+    wrong = {t: each.report for t, each in outcome.results.items() if each.verdict is Verdict.WRONG}
+    return [
+        tensor
+        for tensor, report in wrong.items()
+        if isinstance(report, Graded) and (report.max_abs_error or 0) < _NEAR * np.abs(report.numeric).max()
+    ]
+
+
+def _is_rounding(judge: Judge, wrong: Outcome) -> bool:
+    """Whether the errors of a layer are rounding: if its arrays are doubled, so are they; of other multiples not.
+
+    What is wrong otherwise fails one of these: dW + 0.0001·W the first, as digits do, and 1.0001·dW the second.
+    """
+
+    def errors(times: int) -> dict[Tensor, Array]:
+        """The errors for arrays multiplied by a number, divided by the number by which this multiplies the results."""
+        arrays = {tensor: array * times ** (1 + (tensor is B)) for tensor, array in wrong.layer.arrays.items()}
+        results = judge(replace(wrong.layer, arrays=arrays)).results
+        reports = {tensor: results[tensor].report for tensor in _nearly_right(wrong) if tensor in results}
+        return {
+            tensor: (report.analytic - report.numeric) / (times if tensor is DB else times**2)
+            for tensor, report in reports.items()
+            if isinstance(report, Graded)
+        }
+
+    own, doubled, others = map(errors, (1, 2, 15))
+    return own.keys() == doubled.keys() == others.keys() and all(
+        rms(doubled[tensor] - off) <= _ALIKE * rms(off) <= rms(others[tensor] - off) for tensor, off in own.items()
+    )
 
 
 def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool, in_several: bool) -> None:
@@ -141,6 +193,7 @@ def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterable[Faul
         if layer.memory and is_same(answer.results, right.claims):
             continue
         outcome = judge(layer, answer)
+        see_transforms(judge, [outcome])
         if layer.memory and outcome.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
             right.notes.append(f"It takes no arrays {next(iter(layer.memory.values()))}.")
         elif outcome.passed is False or (answer.end and answer.end.verdict is Verdict.SKIPPED):

@@ -32,10 +32,12 @@ class Judge:
     Attributes:
         program: the program.
         shown: the form of each tensor's numbers, if all layers together show it.
+        transforms: whether the program's errors are known to be those of a transform.
     """
 
     program: Program
     shown: dict[Tensor, Form] = field(default_factory=dict)
+    transforms: bool = False
 
     def __call__(self, layer: SuiteLayer, answer: Answer | None = None, tries: int = 0) -> Outcome:
         """The outcome of a layer, for an answer or a new run; `tries` is the budget of the search for a mistake."""
@@ -58,7 +60,9 @@ class Judge:
         given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
         written = self.program.written
         with _GRADING:
-            report = check_layer(layer.layer, given, claims, written=written, tries=tries, shown=self.shown)
+            report = check_layer(
+                layer.layer, given, claims, written=written, tries=tries, shown=self.shown, transforms=self.transforms
+            )
         return {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
 
     def first(self, layer: SuiteLayer, keep: Kept | None) -> Outcome:

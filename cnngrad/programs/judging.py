@@ -16,7 +16,7 @@ from cnngrad.checks.tolerance import HALVES, SHORT, form_shown
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import Kept
 from cnngrad.layer import Layer
-from cnngrad.programs.calls import call_again
+from cnngrad.programs.calls import call_again, see_transforms
 from cnngrad.programs.explaining import explain
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judge import Judge
@@ -35,6 +35,7 @@ _UNKNOWN = 4
 _ENOUGH = 3
 _ENOUGH_HANGS = 2
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
+_TRANSFORMS = "Its errors are float32's rounding, as of a transform such as Winograd's."
 # With these faults results depend on more than the arrays, so other layers and numbers would show nothing.
 _UNSTEADY = {"keeps-state", "not-deterministic"}
 
@@ -85,10 +86,12 @@ def run_layers(
         layers = _with_lead(judge, layers)
     outcomes = _outcomes(programs, layers, progress, keep, give_up)
     _see_bits(judge, outcomes)
+    see_transforms(judge, outcomes)
     _seek(judge, outcomes)
     _complete(outcomes, expect)
     call_again(judge, outcomes, STRIDED not in unsupported, programs[0] is not programs[-1])
-    said = [_ONE_SAMPLE] * (layers[0].layer.x_lead > lead) + [note for outcome in outcomes for note in outcome.notes]
+    said = [_ONE_SAMPLE] * (layers[0].layer.x_lead > lead) + [_TRANSFORMS] * judge.transforms
+    said += [note for outcome in outcomes for note in outcome.notes]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, judge.program.written is not None)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     return _with_smallest(judge, found, without, progress, keep) if found.failing else found
