@@ -495,10 +495,11 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
         (("5x5", "3x3", "3x3"), {}, []),
         (("9", "3", "9"), {"padding": 1, "padding_mode": "reflect"}, ["M", "Mᵀ"]),
         (("10", "3", "10"), {"padding": 1, "padding_mode": "reflect"}, []),
+        (("19", "3", "17"), {}, ["Mᵀ"]),
     ],
 )
 def test_the_layers_matrix_is_printed_if_it_fits_a_screen(shapes, options, titles):
-    """At most 24 rows of 75 characters: an entry such as w11 takes 5, and twice as many if it may be a sum."""
+    """At most 24 rows of 75 characters: an entry such as w11 takes 5, w1 4, and twice as many if it may be a sum."""
     derivation = cnngrad.derive(*shapes, sections=["mlp"], **options)
     grids = [item for block in blocks_of(derivation) if isinstance(block, Grids) for row in block.rows for item in row]
     assert [grid.title for grid in grids if isinstance(grid, Grid) and grid.title in ("M", "Mᵀ")] == titles
