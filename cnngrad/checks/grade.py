@@ -146,15 +146,19 @@ class Grader:
 
     def _rounded(self) -> dict[str, Any]:
         """What the report says if rounding alone explains the error; otherwise nothing."""
-        form, sizes, tolerance = self.form, self.sizes, self.tolerance
+        form, sizes, tolerance, seen = self.form, self.sizes, self.tolerance, self._seen
+        sums = tolerance.sums(sizes)
+        is_cut = (self._error < seen.step(self.claim) + sums) & (np.abs(self.claim) <= np.abs(self.right) + sums)
+        if seen.units and is_cut.all() and (self.claim != np.trunc(self.claim)).any():
+            return _precise(False, f"is cut to {seen}, not rounded", "round to the nearest number")
         if not form.asked:
             more = tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
             if self._within(form, more) and rms(more) <= COARSE * rms(self.right):
                 words = "is right, but with the rounding error of a plain float32 loop"
                 return _precise(True, words, "pairwise sums are more precise")
-        if not form.is_rounded and self._seen.format not in HALVES:
-            for part, number in reversed(self._seen.units.items()):
-                alone = replace(self._seen, units={part: number})
+        if not form.is_rounded and seen.format not in HALVES:
+            for part, number in reversed(seen.units.items()):
+                alone = replace(seen, units={part: number})
                 if self._within(alone):
                     return _precise(False, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be")
         return {}
