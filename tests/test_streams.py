@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 from rich.text import Text
 
-from cnngrad.cli.answer import progress_bar
 from cnngrad.cli.session import ExitCode
+from cnngrad.render.progress import progress_bar
 from cnngrad.render.terminal import make_console, show, show_in_pages
 
 ROOT = Path(__file__).parents[1]
@@ -307,7 +307,7 @@ class Terminal(io.StringIO):
 def test_a_bar_shows_progress_on_a_terminal_after_a_second(kind, monkeypatch):
     now, stream = [0.0], kind()
     monkeypatch.setattr("cnngrad.render.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
-    with progress_bar(SimpleNamespace(stderr=stream)) as advance:
+    with progress_bar(stream) as advance:
         now[0] = 0.99
         advance("dEdX", 1, 4)
         assert stream is None or stream.getvalue() == ""

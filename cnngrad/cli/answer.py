@@ -1,7 +1,6 @@
 """Computes, saves and shows the results of the commands."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnngrad.cli.options import Backward, Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
+from cnngrad.render.progress import progress_bar
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import DEDO, O, Tensor
 
@@ -24,22 +24,9 @@ if TYPE_CHECKING:
     from cnngrad.layer import Layer
     from cnngrad.programs.findings import Findings
     from cnngrad.programs.submissions import Submissions
-    from cnngrad.render.progress import NamedProgress
     from cnngrad.render.style import Style
 
-__all__ = ["answer", "check_outputs", "present", "progress_bar", "style_of"]
-
-
-@contextmanager
-def progress_bar(session: Session) -> "Iterator[NamedProgress]":
-    """A progress bar on standard error if that is a terminal; it appears after a second of work."""
-    if session.stderr is None or not session.stderr.isatty():
-        yield lambda *_: None
-        return
-    from cnngrad.render.progress import delayed_bar
-
-    with delayed_bar(session.stderr) as advance:
-        yield advance
+__all__ = ["answer", "check_outputs", "present", "style_of"]
 
 
 def answer(session: Session, options: Explained, problem: "Problem", outputs: Sequence[str]) -> ExitCode:
@@ -60,7 +47,7 @@ def answer(session: Session, options: Explained, problem: "Problem", outputs: Se
         if is_json or not files:
             require(planned, factor=_JSON_BYTES if is_json else 1)
         if way is not None:
-            with progress_bar(session) as bar:
+            with progress_bar(session.stderr) as bar:
                 for tensor in tensors:
                     place = layer.layouts.standard(tensor, files[tensor.key]) if files else None
                     results[tensor] = way.computed(tensor, place, partial(bar, tensor.key))
@@ -111,9 +98,7 @@ def _work(
     return tensors, given, compute.Work(layer, given)
 
 
-def check_outputs(
-    options: Saved, latex: bool, endings: Collection[str] = (".json",), names: Collection[str] = ()
-) -> None:
+def check_outputs(options: Saved, latex: bool, endings: Collection[str], names: Collection[str] = ()) -> None:
     """Raise a CnngradError unless the results and the report can be saved; called before any work.
 
     Args:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cnngrad.cli.answer import answer, check_outputs, present, progress_bar
+from cnngrad.cli.answer import answer, check_outputs, present
 from cnngrad.cli.options import Backward, Check, Exercise, Forward, takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
+from cnngrad.render.progress import progress_bar
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 
 __all__ = ["backward_command", "check_command", "exercise_command", "forward_command"]
@@ -48,7 +49,7 @@ def exercise_command(session: Session, options: Exercise) -> int:
 @takes
 def check_command(session: Session, options: Check) -> int:
     """Compare gradients with finite differences of forward; exit code 1 if one is wrong."""
-    check_outputs(options, False, (".json", ".npz") if options.hard else (".json",))
+    check_outputs(options, False, (".json", *[".npz"] * options.hard))
     if options.output is not None:
         from cnngrad.files.write import check_is_ours
 
@@ -77,7 +78,7 @@ def check_command(session: Session, options: Check) -> int:
     graded = {result: reader.claim(layer, result, spec) for result, spec in specs if spec is not None}
     given, judged = problem.operands(layer), (options.rtol, options.step)
     session.begin_work(reader.finish())
-    with progress_bar(session) as progress:
+    with progress_bar(session.stderr) as progress:
         report = check_layer(layer, given, graded, *judged, progress, options.written, options.element or ())
     return present(session, options, report)
 

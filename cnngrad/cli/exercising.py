@@ -21,7 +21,7 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
         raise CnngradError(f"partial is {options.partial:g}: use a fraction that Moodle has: {known}")
     if options.precision != DEFAULT_PRECISION:
         raise CnngradError("--precision would change the numbers of an exercise: leave it out")
-    check_outputs(options, not options.grade)
+    check_outputs(options, not options.grade, (".json",))
     if options.solution is not None:
         check_ending(options.solution, latex=True)
     asks = listed(options.ask)

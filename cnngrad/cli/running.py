@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cnngrad.causes.hard import hard_problem
-from cnngrad.cli.answer import present, progress_bar
+from cnngrad.cli.answer import present
 from cnngrad.cli.options import Check, listed, typed
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError, visible
@@ -31,6 +31,7 @@ from cnngrad.programs.shrinking import SMALLEST
 from cnngrad.programs.submissions import Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Outcome, Result, Verdict
+from cnngrad.render.progress import progress_bar
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DEDO, Tensor, W, X
 
@@ -52,7 +53,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
         programs = [_program(stack, options, options.run, executor) for _ in range(min(most, len(layers)))]
-        made_run = partial(run, programs, progress=stack.enter_context(progress_bar(session)), keep=keep)
+        made_run = partial(run, programs, progress=stack.enter_context(progress_bar(session.stderr)), keep=keep)
         words = typed(options.flags, options.flags)
         findings = _in_background(session, stack, partial(_found, options, made_run, words))
     # A failure that needs the layers before it needs the whole run: no command for one layer shows it.
@@ -91,7 +92,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         programs = {name: _program(stack, options, text, executor, first=1) for name, text in texts.items()}
         pool = ThreadPoolExecutor(most)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-        bar = stack.enter_context(progress_bar(session))
+        bar = stack.enter_context(progress_bar(session.stderr))
         found = _in_background(session, stack, lambda: dict(every()))
     return _shown(session, options, Submissions(found), kept)
 

@@ -5,12 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from cnngrad.render.terminal import AS_IT_IS
-
-__all__ = ["NamedProgress", "delayed_bar"]
+__all__ = ["NamedProgress", "progress_bar"]
 
 # Seconds before the bar appears.
 _PATIENCE = 1.0
@@ -21,8 +16,17 @@ NamedProgress = Callable[..., None]
 
 
 @contextmanager
-def delayed_bar(file: TextIO) -> Iterator[NamedProgress]:
-    """A bar with the remaining time, shown after the first second."""
+def progress_bar(file: TextIO | None) -> Iterator[NamedProgress]:
+    """A bar with the remaining time, shown after the first second if the stream is a terminal."""
+    if file is None or not file.isatty():
+        yield lambda *_: None
+        return
+    # Loaded here since most commands show no bar.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from cnngrad.render.terminal import AS_IT_IS
+
     began = time.monotonic()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(file=file, **AS_IT_IS), transient=True)
