@@ -159,12 +159,10 @@ class Session:
         """
         if self.stdin is None:
             raise CnngradError("standard input is closed: name a file in place of -")
-        from cnngrad.files.opening import all_of
+        from cnngrad.files.opening import all_of, reading
 
-        try:
+        with reading("standard input"):
             return all_of("standard input", self.stdin.read)
-        except OSError as error:
-            raise CnngradError(f"can't read standard input: {error.strerror or error}") from None
 
     def fail(self, message: str) -> ExitCode:
         """Report what is wrong with the input, and return the exit code for it."""

@@ -225,9 +225,9 @@ class Reader:
         order = self._order_of_numbers()
 
         def shaped(layer: Layer) -> Operand:
-            if operand.array.size != prod(layer.written[DEDO]):
-                layer.check_dedo(operand.array.shape)
-            return operand._replace(array=operand.array.reshape(layer.written[DEDO], order=order))
+            array = Loose(operand.array).shaped(layer.written[DEDO], order)
+            layer.check_dedo(array.shape)
+            return operand._replace(array=array)
 
         return shaped
 
