@@ -39,11 +39,11 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     outer, inner = "cf" if layer.transposed else "fc"
     # With groups, W's second axis counts within the group: c or f there differs from c' of X or f' of O.
     own = inner + "'" * (layer.groups > 1)
-    leads = {windows: ("n", outer), W: (outer, inner), wide: ("n", own), B: (own if layer.transposed else outer,)}
-    places = {windows: i, W: u, wide: p, B: ()}
+    of_bias = own if layer.transposed else outer
+    lettered = {windows: (("n", outer), i), W: ((outer, inner), u), wide: (("n", own), p), B: ((of_bias,), ())}
     here = {
-        array: Letter(array.letter, lead[len(lead) - layer.lead[array] :], places[array])
-        for array, lead in leads.items()
+        array: Letter(array.letter, lead[len(lead) - layer.lead[array] :], place)
+        for array, (lead, place) in lettered.items()
     }
     # The position that a window reads, in place of its own letter.
     read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]

@@ -48,18 +48,17 @@ def output_size(layer: Layer) -> Iterator[str]:
         "The size of O is (size of X − 1)·stride + width of a stamp − padding on both sides + output padding: "
         f"{_per_axis(layer, sums)}."
     )
-    sizes, why = [], ""
+    sizes = []
     for axis in layer.axes:
         least = axis.out - axis.extra
         several = " or ".join(map(str, range(max(1, least), least + axis.stride)))
         sizes.append(f"{counted(axis.size, 'position')} from {several or 'no size'}")
+    why = (
+        "Why output padding? A convolution drops what its stride leaves over: with this W, stride and padding it makes "
+        f"{_per_axis(layer, sizes)}. So the size of X alone does not tell the size of O: output padding chooses it. "
+    )
     # Output padding of a stride or more is no position that a convolution drops.
-    if any(axis.stride > 1 for axis in layer.axes) and all(axis.extra < axis.stride for axis in layer.axes):
-        why = (
-            "Why output padding? A convolution drops what its stride leaves over: with this W, stride and padding it "
-            f"makes {_per_axis(layer, sizes)}. So the size of X alone does not tell the size of O: output padding "
-            "chooses it. "
-        )
+    why *= any(axis.stride > 1 for axis in layer.axes) and all(axis.extra < axis.stride for axis in layer.axes)
     if why or any(axis.extra for axis in layer.axes):
         yield (
             f"{why}Output padding adds positions behind O, not around it. PyTorch demands that it is less than the "

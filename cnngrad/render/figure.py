@@ -83,17 +83,17 @@ class _Drawing(Painter):
         names = Names(layer, values)
         tensor, index = names.parse(self.target.name)
         operands = [self.operands(block) for block in section.blocks if isinstance(block, Grids)]
-        lead, count = 2, len(leads(layer, tensor, index[:2]))
+        lead, summed = 2, leads(layer, tensor, index[:2])
+        count = len(summed)
         if tensor is DB:
             # b has no sample and no position: its gradient is the sum of whole matrices.
-            places = [(n, *index) for n in range(count)]
-            given = [grid for at in places for grid in grids(names, DEDO, at, titled(layer, DEDO, at))]
+            given = [grid for at, _ in summed for grid in grids(names, DEDO, at, titled(layer, DEDO, at))]
             operands = [["Σ", self.tile(grid, "o")] for grid in given[:MOST_PICTURES]]
             lead, count = 0, len(given)
         operands += [["…"]] * (count > MOST_PICTURES)
         found = grids(names, tensor, index[:lead], covered=[{k: k} for k in index[lead:]])
-        self.units = [[*["+"] * bool(k), *each] for k, each in enumerate(operands)] or [[]]
-        self.units[-1] += [*["="] * bool(operands), *(self.tile(grid, tensor.letter) for grid in found)]
+        self.units = [operands[0], *(["+", *each] for each in operands[1:])]
+        self.units[-1] += ["=", *(self.tile(grid, tensor.letter) for grid in found)]
 
     def operands(self, picture: Grids) -> list[_Tile | str]:
         """The array with its window, and the array that lies there."""

@@ -95,8 +95,6 @@ _FORMULAS = {
 }  # fmt: skip
 IN_FORMULAS = str.maketrans(_FORMULAS)
 _SIGNS = {
-    "∗": "*",
-    "·": r"\cdot",
     "+=": r"\mathrel{+}=",
     "Full-Conv(": r"\text{Full-Conv}\Big(",
     "Fold(Full-Conv(": r"\text{Fold}\Big(\text{Full-Conv}\Big(",
@@ -104,7 +102,6 @@ _SIGNS = {
     "))": r"\Big)\Big)",
     "and": r"\quad\text{and}\quad",
     "…": r"\cdots",
-    "→": r"\to",
     "←": r"\gets",
     "+ …": r"+ \cdots",
     "  ": r"\quad",
@@ -235,7 +232,8 @@ class Writer(Fitting):
         sign = ""
         for item in items:
             if not isinstance(item, Grid):
-                sign += f" {_SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)}"
+                words = _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)
+                sign += f" {words.translate(IN_FORMULAS)}"
                 continue
             item, columns = self.fitted(item, self.line)
             rows = [" & ".join(row) for row in zip(*columns, strict=True)]
