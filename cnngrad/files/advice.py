@@ -49,6 +49,9 @@ _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
 # Without words of another kind.
 _IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz.]*\Z"
+_LOG = r"(?:INFO|DEBUG|WARN(?:ING)?|ERROR|LOG)\b|[IWEF][0-9]{4} |[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[ T][0-9]{2}:"
+_TITLES = r'\A\s*+(?:"?[A-Za-z_][\w.]*+"?(?:[ \t]++|(?=\n)))++\n[ \t]*+"?[-+.0-9<_]'
+_ELEMENTS = r"(?m)(?:^\s*\w*|[{(,]\s*)(?:[\[(][0-9, ]+[\])])+ *(?:=>?|:)"
 _CALL = r"[\w.](?<!\b[aA]rray)(?<!\b[tT]ensor)(?<![0-9])\("
 # Texts that hold no readable array: a pattern, what the text is, and what to do with it; the first match counts.
 _TEXTS = (
@@ -56,7 +59,7 @@ _TEXTS = (
     (r"∂E/∂[\s\S]*…", "a table that cnngrad has cut", "let it save the numbers: -o X.npy"),
     (r"tensor\([\s\S]*\.\.\.", "cut", 'print it whole, in PyTorch after torch.set_printoptions(profile="full")'),
     (r"\.\.\.|[…⋮⋯⋱]", "cut", "print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
-    (r"\A\s*\[?[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:", "a log", "leave what stands behind dates and words"),
+    (rf"\A\s*\[?(?:{_LOG})", "a log", "leave what stands behind dates and words"),
     (r"(?i)<t[dr]\b", "a table in HTML", 'np.save("X.npy", pandas.read_html("FILE")[0].to_numpy())'),
     (r"\\begin\b|\\\\", "LaTeX", r"leave its numbers, with a comma for each & and a new line for each \\"),
     (r"opencv-matrix", "OpenCV's YAML", 'np.save("X.npy", cv2.FileStorage("FILE", 0).getNode("X").mat())'),
@@ -65,12 +68,13 @@ _TEXTS = (
     (r"(?m)^\w+:[ \t]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE"))["X"])'),
     (r"(?m)\A---[ \t]*$|^[ \t]*- [^\n]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
-    (r"(?m)^\s*\w+([\[(][0-9, ]+[\])])+ *[:=] *[-+.0-9]", "elements with indices", "leave numbers alone, in one line"),
+    (_ELEMENTS, "elements with indices", "leave numbers alone, in one line"),
     (r"sparse", "a sparse array", 'np.save("X.npy", X.to_dense()), or X.toarray() in SciPy'),
     (r"(?i)[0-9.][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
     (r"(?i)[\[(,\s](?:true|false)[\]),\s]", "booleans", 'save them as integers: np.save("X.npy", np.array(X, int))'),
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
-    (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
+    (rf"{_TITLES}|\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
+    (r"(?m)^[ \t]*[|+├─](?:[ *]*[A-Za-z]\w* *[*|]|[ \t:|+=]*[-─])", "a drawn table", "leave its rows of numbers alone"),
     (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
     (_CALL, "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),

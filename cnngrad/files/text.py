@@ -115,7 +115,7 @@ _NUMBERED = re.compile(r"\n[ \t]*+\[(?:(1|[0-9]{1,9},)|[0-9]{1,9})\](?=[ \t]+[-+
 # Sizes in C that are macros or products.
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
 # Lines that say nothing of numbers: comments, prompts, Excel's `sep=`, the first line of cnngrad's results, titles.
-_PROMPT = r"(?:>{1,3}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\))[ \t]*+"
+_PROMPT = r"(?:>{1,3}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\)|\[[^\]\n]{1,200}\.rs:[0-9:]++\])[ \t]*+"
 _SILENT = (
     rf"Out ?\[[0-9]+\][:=]|#[ \t]*(?i:(?:new )?slice[ \t]*[0-9]*){_END}"
     rf"|(?P<comment>{_COMMENT}|%%?(?=\s|\Z)[^\n]*+"
