@@ -1,5 +1,7 @@
 """How far a claim may be off: by its form, and by what can be exact in it."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,6 +57,30 @@ def test_a_right_gradient_rounded_to_a_form_is_not_wrong_for_naming_it(case, see
         report = cnngrad.check(x, w, dedo, **named, **case.options, written=form)
         assert report.passed is not False, str(report)
         assert not any(gradient.precision for gradient in report.gradients.values()), str(report)
+
+
+PRINTED = {"in short": str, "%g": "%g".__mod__, "%.3f": "%.3f".__mod__, "%.6e": "%.6e".__mod__}
+
+
+@given(
+    layers(),
+    st.integers(0, 2**16),
+    st.sampled_from([np.int64, np.float64]),
+    st.sampled_from(["float16", "bfloat16"]),
+    st.sampled_from(sorted(PRINTED)),
+)
+def test_a_right_gradient_of_16_bits_is_not_wrong_however_it_is_printed(case, seed, dtype, form, printed):
+    x, w, _, dedo = case.data(seed, dtype)
+    # Numbers that are neither integers nor have few digits, or large integers.
+    x, w, dedo = (1.017 * x, w, 0.1 * dedo) if dtype is np.float64 else (9 * x, 11 * w, dedo)
+    grads = cnngrad.backward(*(array.astype(np.float64) for array in (x, w, dedo)), **case.options)
+    claims = {}
+    for name in ("dw", "dx"):
+        short = ROUNDED[form](getattr(grads, name))
+        texts = [PRINTED[printed](number) for number in short.ravel()]
+        claims[name] = np.array([json.loads(text) for text in texts]).reshape(short.shape).tolist()
+    assert cnngrad.check(x, w, dedo, **claims, **case.options).passed is not False
+    assert cnngrad.check(x, w, dedo, **claims, **case.options, written=form).passed is not False
 
 
 @pytest.mark.usefixtures("undiagnosed")
@@ -120,10 +146,10 @@ def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
 
 
 def test_a_number_is_judged_by_the_digits_that_the_other_text_shows():
-    """820 may be an integer; 1500 and 2000 are multiples of 100 by no chance."""
-    problem = {"x": [[11, 7]], "w": [[37]], "dedo": [[41, 53]]}
-    assert cnngrad.check(**problem, dw=[[820.0]]).passed is False
-    report = cnngrad.check(**problem, dw=[[820.0]], dx=[[1500.0, 2000.0]])
+    """830 may be an integer; 1500 and 2000 are multiples of 100 by no chance."""
+    problem = {"x": [[10, 8]], "w": [[37]], "dedo": [[41, 53]]}
+    assert cnngrad.check(**problem, dw=[[830.0]]).passed is False
+    report = cnngrad.check(**problem, dw=[[830.0]], dx=[[1500.0, 2000.0]])
     assert (report.passed, report.gradients["dEdW"].judged_as) == (True, "2 significant digits")
 
 
@@ -181,6 +207,17 @@ def test_a_text_is_judged_in_the_precision_that_it_was_printed_in(tmp_path, caps
     assert status(0.1, lambda dw: repr(np.float16(dw))) == 0
     assert status(0.1, lambda dw: f"tensor({np.round(as_bfloat16(dw), 4).tolist()}, dtype=torch.bfloat16)") == 0
     assert status(0.1, lambda dw: repr(np.float16(1.1 * dw))) == 1
+    # Without its name a format of 16 bits is a possibility, whose shortest decimals NumPy writes.
+    short = {"float16": lambda dw: str(np.float16(dw)), "bfloat16": lambda dw: str(as_bfloat16(dw).tolist())}
+    for form, text in short.items():
+        capsys.readouterr()
+        assert status(3, text) == 2
+        assert f"right only if its numbers are {form} values: say --as {form}" in " ".join(
+            capsys.readouterr().out.split()
+        )
+        assert status(3, text, "--as", form) == 0
+        assert status(3, text, "--as", "float32") == 1
+        assert status(3, lambda dw, text=text: text(1.1 * dw)) == 1
     rows = "\n".join("{:8.4f}" * 2 for _ in range(3))
     assert status(1e5, lambda dw: "1.0e+07 *\n" + rows.format(*(dw / 1e7).ravel())) == 0
     assert status(1e5, lambda dw: "1.0e+07 *\n" + rows.format(*(1.01 * dw / 1e7).ravel())) == 1

@@ -173,25 +173,33 @@ def check_layer(
         else:
             told = progress and partial(progress, result.key)
             right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
-        form = asked or _form(result, graded, whole, shown)
+        form, is_text = _form(result, graded, whole, shown, asked), form_stated(claim) is None
         claim = np.asarray(claim)
         if claim.shape == (1,) and right.shape == ():  # of one filter
             claim = claim.reshape(())
         if claim.dtype.kind == "i" and (right.dtype.kind == "f" or form.asked):
             claim = claim.astype(np.float64)
         indices = tuple(index for tensor, index in chosen if tensor is result)
-        judged = (rtol, tries, result, claim, right, form, indices, shown.get(result), transforms)
+        judged = (rtol, tries, result, claim, right, form, indices, shown.get(result), transforms, is_text)
         reports[result] = Grader(layer, arrays, whole, bool(claims), *judged).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))
 
 
-def _form(result: Tensor, claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> Form:
-    """The form of a claim: its dtype's; for text, the form that its numbers show, or else several texts together."""
+def _form(result: Tensor, claims: Arrays, whole: bool, shown: Mapping[Tensor, Form], asked: Form | None) -> Form:
+    """The form of a claim: its dtype's; for text, the form that its numbers show, or else several texts together.
+
+    A text in the format that the user asks for may be rounded once more, to the digits that it shows.
+    """
     claim = claims[result]
-    if (stated := form_stated(claim)) is not None:
+    stated = form_stated(claim)
+    if asked and (stated is not None or asked.format not in HALVES):
+        return asked
+    if stated is not None:
         return stated
     alone = form_shown([claim], whole)
+    if asked:
+        return replace(asked, units=alone.units)
     if isinstance(claim, Marked) and claim.named in HALVES:
         return replace(alone, format=claim.named)
     if claim.dtype.kind == "f" and not claim.any():

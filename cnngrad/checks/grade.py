@@ -16,7 +16,7 @@ from cnngrad.causes.relation import Relations
 from cnngrad.causes.search import Diagnosis, Search, truncated
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Worst, WrongShape
-from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_precise, eps, form_shown
+from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_meant, as_precise, eps, form_shown
 from cnngrad.compute import Work
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
@@ -28,6 +28,8 @@ __all__ = ["Grader"]
 _INPUTS = 3
 # Factor by which a plain float32 loop's errors may exceed the largest error of the loops that are tried.
 _LOOPS = 8
+# Number of elements that rounding moves all towards 0 with a probability below one in a thousand.
+_MANY = 10
 # Advice for numbers that may be rounded on purpose.
 _MEANT = "say --as {} if it is meant to"
 
@@ -50,6 +52,7 @@ class Grader:
         asked: the canonical indices of the elements to explain.
         shown: the form that several claims together show; None to use the one that this claim shows.
         transforms: whether the claim's errors are known to be those of a transform.
+        is_text: whether the claim was written as text, which has no dtype.
     """
 
     layer: Layer
@@ -65,6 +68,7 @@ class Grader:
     asked: tuple[Index, ...]
     shown: Form | None = None
     transforms: bool = False
+    is_text: bool = False
 
     @may_overflow()  # a claim or a mistake may overflow
     def grade(self) -> GradientReport:
@@ -122,14 +126,13 @@ class Grader:
 
     def _wrong(self, report: Graded) -> Graded:
         """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
-        is_exact = self.tolerance.exact
-        rounded = {} if is_exact else self._rounded()
+        rounded = self._rounded()
         found = Diagnosis() if rounded else self._diagnosed()
         # No proof: of few bits some pair of mistakes fits by chance, and a format may round the operands. But no format
         # rounds each product to a multiple of the same number.
         rounds = found.mistake == products_rounded.id and found.recipe is not None and found.recipe.loops is None
         is_close = rounds or bool(found.together)
-        is_known = is_exact or (found.mistake and not is_close)
+        is_known = self.tolerance.exact or (found.mistake and not is_close)
         report = replace(report, **rounded or ({} if is_known else self._precision()))
         if report.passed is not False:
             return report
@@ -148,9 +151,19 @@ class Grader:
         """What the report says if rounding alone explains the error; otherwise nothing."""
         form, sizes, tolerance, seen = self.form, self.sizes, self.tolerance, self._seen
         sums = tolerance.sums(sizes)
-        is_cut = (self._error < seen.step(self.claim) + sums) & (np.abs(self.claim) <= np.abs(self.right) + sums)
-        if seen.units and is_cut.all() and (self.claim != np.trunc(self.claim)).any():
-            return _precise(False, f"is cut to {seen}, not rounded", "round to the nearest number")
+        towards_0 = (self._error < seen.step(self.claim) + sums) & (np.abs(self.claim) <= np.abs(self.right) + sums)
+        is_cut = seen.units and towards_0.all() and (self.claim != np.trunc(self.claim)).any()
+        cut = _precise(False, f"is cut to {seen}, not rounded", "round to the nearest number") if is_cut else {}
+        # Rounding hardly ever moves so many numbers towards 0.
+        if cut and self.claim.size >= _MANY:
+            return cut
+        for half in reversed(HALVES) if self.is_text and not form.asked else ():
+            # So few numbers may have 16 bits by chance. If they do have them on purpose, they are the right ones.
+            other, meant = replace(seen, format=half), as_meant(self.claim, half)
+            if other.holds(meant, seen.format).all() and self._within(other, other.moved(self.claim)):
+                return _precise(None, f"is right only if its numbers are {half} values", f"say --as {half} if they are")
+        if cut or tolerance.exact:
+            return cut
         if not form.asked:
             more = tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
             if self._within(form, more) and rms(more) <= COARSE * rms(self.right):
@@ -183,7 +196,7 @@ class Grader:
         sizes = self.sizes
         is_half = form.format in HALVES
         seen = form if is_half else self._seen
-        if seen.format in HALVES and not (form.asked and form.units):
+        if seen.format in HALVES and (is_half or not (form.asked and form.units)):
             words = f"adds up in {form.format if is_half else as_precise(seen.format)}, or has errors of that size"
             # Each partial sum is rounded, in either direction.
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
@@ -309,7 +322,7 @@ class Grader:
             DX: layer.group_filters * math.prod(layer.kernel) * layer.copies,
         }.get(self.result, layer.batch * math.prod(layer.conv.out))
         arrays = (self.claim, self.right)
-        exact = all(array.dtype.kind == "i" for array in arrays) and self.rtol is None
+        exact = all(array.dtype.kind == "i" for array in arrays) and self.rtol is None and form.format not in HALVES
         peak = max(float(np.abs(array[np.isfinite(array)]).max(initial=0)) for array in arrays) if self.whole else 0.0
         inputs = _INPUTS * eps(form.format) * self.norms if self._loses(form.format) else np.zeros(())
         whole = self.whole and not self.transforms

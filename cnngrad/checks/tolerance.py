@@ -17,7 +17,18 @@ from cnngrad.arrays import Array, Marked, form_of, may_overflow
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 
-__all__ = ["HALVES", "SHORT", "Form", "Tolerance", "as_precise", "eps", "form_shown", "form_stated", "parse_form"]
+__all__ = [
+    "HALVES",
+    "SHORT",
+    "Form",
+    "Tolerance",
+    "as_meant",
+    "as_precise",
+    "eps",
+    "form_shown",
+    "form_stated",
+    "parse_form",
+]
 
 # Significant bits of each format, and the exponent of its smallest step.
 _BITS = {"float64": 53, "float32": 24, "float16": 11, "tf32": 11, "bfloat16": 8}
@@ -98,11 +109,16 @@ class Form:
         moved = np.abs(_nearest(nearest, np.where(unit > 0, unit, step)) - values)
         return np.where(moved > 0, unit, 0.0) if "fixed" in self.units else moved
 
-    def distance(self, values: Array) -> Array:
-        """How far these numbers are from those of this form: a number of the format, rounded up or down to the unit."""
-        step, unit = _step(values, self.format), self._unit(values)
-        rounded, written = (np.abs(_nearest(values, to) - values) for to in (step, np.where(unit > 0, unit, step)))
-        off: Array = np.maximum(rounded - 0.5 * unit, written)
+    def holds(self, values: Array, source: str) -> Array:
+        """Whether these numbers of `source` may be of this form: of its format, or rounded from it to the unit."""
+        step, unit, off = _step(values, self.format), self._unit(values), self.moved(values)
+        written = np.abs(_nearest(values, np.where(unit > 0, unit, step)) - values)
+        held: Array = np.minimum(off, np.maximum(off - 0.5 * unit, written)) <= 2 * _step(values, source)
+        return held
+
+    def moved(self, values: Array) -> Array:
+        """How far these numbers are from those of the format."""
+        off: Array = np.abs(_nearest(values, _step(values, self.format)) - values)
         return off
 
     def _unit(self, values: Array) -> Array:
@@ -162,15 +178,14 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     some = np.unique(values[:: max(1, values.size // _MOST_LOOKED_AT)])
     single = all(_all_single(array) for array in arrays)
     written = [_shortest(value, single) for value in some.tolist()]
-    shown = Form("float32" if single else "float64")
+    shown = Form(source := "float32" if single else "float64")
     grain = np.maximum(shown.step(some), 1.0 if whole else 0.0)
-    fuzz = 2 * shown.step(values)
 
     def is_evident(form: Form) -> bool:
         """Whether all numbers have a form, which multiples of the grain would hardly have by chance."""
         with may_overflow():
             chances = np.minimum(1.0, grain / form.step(some))
-        return float(np.log10(chances).sum()) < _EVIDENT and bool((form.distance(values) <= fuzz).all())
+        return float(np.log10(chances).sum()) < _EVIDENT and bool(form.holds(values, source).all())
 
     most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
     units = {part: n for part, n in most if is_evident(replace(shown, units={part: n}))}
@@ -182,7 +197,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
             return half
     # float32 numbers may be written with as many digits.
     float32 = replace(shown, format="float32")
-    return float32 if (float32.distance(values) <= fuzz).all() else shown
+    return float32 if float32.holds(values, source).all() else shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,6 +288,22 @@ class Tolerance:
         return found + (f"; yours are {self.form}" if self.form.is_rounded else "")
 
 
+def as_meant(values: Array, half: str) -> Array:
+    """The numbers of a text as those of float32, or of this format, whose shortest decimals they are.
+
+    NumPy, Julia and others write no more digits of a number than tell it from its neighbours.
+
+    >>> as_meant(np.array([178.2, 0.1]), "float16").tolist()
+    [178.25, 0.0999755859375]
+    """
+    meant = values
+    for dtype in (np.float32, np.float16) if half == "float16" else (np.float32,):
+        own = values.astype(dtype)
+        shortest = np.array([float(str(number)) for number in own.flat]).reshape(own.shape)
+        meant = np.where(shortest == values, own.astype(np.float64), meant)
+    return meant
+
+
 def eps(format_: str) -> float:
     """The distance from 1 to a format's next number."""
     return 2.0 ** (1 - _BITS[format_])
@@ -299,8 +330,9 @@ def _nearest(values: Array, steps: Array) -> Array:
 
 def _step(values: Array, format_: str) -> Array:
     """The distance from one number of a format to the next, around these numbers."""
-    exponents = np.frexp(values)[1] - _BITS[format_]
-    steps: Array = np.ldexp(1.0, np.maximum(exponents, _SMALLEST[format_]))
+    smallest = _SMALLEST[format_]
+    exponents = np.where(values == 0, smallest, np.frexp(values)[1] - _BITS[format_])
+    steps: Array = np.ldexp(1.0, np.maximum(exponents, smallest))
     return steps
 
 

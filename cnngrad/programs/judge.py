@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from cnngrad.arrays import Arrays, form_of, read_tensor
+from cnngrad.arrays import Array, Arrays, form_of, read_tensor
 from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import Form
 from cnngrad.errors import visible
@@ -63,7 +63,7 @@ class Judge:
             report = check_layer(
                 layer.layer, given, claims, written=written, tries=tries, shown=self.shown, transforms=self.transforms
             )
-        return {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
+        return {tensor: _result(report.gradients[tensor.key], claim) for tensor, claim in claims.items()}
 
     def first(self, layer: SuiteLayer, keep: Kept | None) -> Outcome:
         """Run a layer, and again if it fails, or if the program keeps running: results may vary from call to call.
@@ -109,13 +109,14 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
             yield Fault("keeps-state", says) if adds_up else VARIES
 
 
-def _result(report: GradientReport) -> Result:
+def _result(report: GradientReport, claim: Array) -> Result:
     verdict = Verdict.RIGHT
     if isinstance(report, WrongShape):
         verdict = Verdict.WRONG_SHAPE
     elif report.passed is None:
-        # Errors of TF32's size in float32 numbers count as wrong: the dtype promises more.
-        verdict = Verdict.WRONG if report.precision and not report.judged_as else Verdict.COARSE
+        # Errors of TF32's size in float32 numbers count as wrong: the dtype promises more. A text promises nothing.
+        is_wrong = report.precision and not report.judged_as and form_of(claim) != "text"
+        verdict = Verdict.WRONG if is_wrong else Verdict.COARSE
     elif not report:
         verdict = Verdict.NOT_FINITE if report.mistake == "not-finite" else Verdict.WRONG
     return Result(verdict, report=report, hint=report.hint)

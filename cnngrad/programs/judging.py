@@ -168,7 +168,9 @@ def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:
         tensor: [
             each.report.analytic
             for _, each in found
-            if each.verdict in (Verdict.RIGHT, Verdict.WRONG) and each.report is not None and not each.report.judged_as
+            if each.verdict in (Verdict.RIGHT, Verdict.WRONG, Verdict.COARSE)
+            and each.report is not None
+            and not each.report.judged_as
         ]
         for tensor, found in _of(outcomes).items()
     }
@@ -186,10 +188,11 @@ def _seek(judge: Judge, outcomes: list[Outcome]) -> None:
     The layers are in order. Numbers read from text may be right in 16 bits.
     """
     for tensor, found in _of(outcomes).items():
-        unknown = 0
+        unknown, is_short = 0, tensor in judge.shown
         for outcome, result in found:
             is_wrong = result.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE)
-            if is_wrong and not (result.mistakes or result.precision) and (unknown < _UNKNOWN or tensor in judge.shown):
+            is_unknown = is_wrong and not (result.mistakes or result.precision) and (unknown < _UNKNOWN or is_short)
+            if is_unknown or (is_short and result.verdict is Verdict.COARSE):
                 claims = {tensor: outcome.claims[tensor]}
                 again = outcome.results[tensor] = judge.graded(outcome.layer, claims, TRIES)[tensor]
                 unknown = 0 if again.mistakes else unknown + 1
