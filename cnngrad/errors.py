@@ -1,6 +1,8 @@
-"""The library's one error class, and how text from outside is shown."""
+"""The library's one error class, how text from outside is shown, and which name a misspelt one stands for."""
 
-__all__ = ["CnngradError", "visible"]
+from collections.abc import Iterable
+
+__all__ = ["CnngradError", "nearest", "visible"]
 
 # The characters shown from each end of a longer message.
 _SHOWN = 250
@@ -32,3 +34,10 @@ def visible(text: str, most: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def nearest(word: str, known: Iterable[str], least: float = 0.6) -> str:
+    """The known name that is most like a misspelt one; empty if none is, as `least` says on difflib's scale to 1."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, [*known], n=1, cutoff=least)), "")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from itertools import product
 from typing import Any
@@ -15,7 +14,7 @@ from cnngrad.checks.checking import check
 from cnngrad.checks.report import Report
 from cnngrad.derivation.blocks import Grids, Heading, ReportBlock, Sentence, Table
 from cnngrad.derivation.grids import result_grids
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, nearest
 from cnngrad.layer import Shape, make_layer
 from cnngrad.layer.names import Names, canonical_values
 from cnngrad.schema import SCHEMA, Json
@@ -117,7 +116,7 @@ def known_mistakes(name: str | None = None, listed: bool = False) -> Mistakes:
     """
     found = tuple(mistake for mistake in CATALOGUE if name in (None, mistake.id))
     if not found:
-        near = get_close_matches(name or "", PLACES, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(name or "", PLACES)
+        hint = near and f"did you mean {near}? "
         raise CnngradError(f"no mistake is called {name!r}: {hint}cnngrad check --mistakes lists them")
     return Mistakes(found, listed)

@@ -4,7 +4,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from math import prod
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from cnngrad.arrays import Arrays
 from cnngrad.derivation.blocks import Block, Derivation, Section, Source
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, nearest
 from cnngrad.exercises.questions import KINDS, LONGEST, Maker, Question
 from cnngrad.exercises.telling import DECIMALS, Telling
 from cnngrad.layer import Layer
@@ -162,8 +161,8 @@ def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:
         try:
             result, index = Names(layer).parse(ask)
         except CnngradError as error:
-            near = get_close_matches(ask, KINDS, n=1)
-            hint = f"did you mean {near[0]}?" if near else str(error)
+            near = nearest(ask, KINDS)
+            hint = f"did you mean {near}?" if near else str(error)
             raise CnngradError(f"can't ask for {ask!r}: use {_ASKS}; {hint}") from None
         asked = [index]
     if result is DB and not layer.has_bias:

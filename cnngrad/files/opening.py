@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, nearest
 from cnngrad.memory import require_bytes
 
 __all__ = [
@@ -92,12 +92,10 @@ def reading(path: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or error
         meant = ""
         if isinstance(error, FileNotFoundError):
-            import difflib
-
             folder = Path(path).parent
             with suppress(OSError):
-                for near in difflib.get_close_matches(Path(path).name, os.listdir(folder), n=1):
-                    meant = f"; did you mean {folder / near}?"
+                near = nearest(Path(path).name, os.listdir(folder))
+                meant = near and f"; did you mean {folder / near}?"
         raise CnngradError(f"can't read {path}: {reason}{meant}") from None
 
 

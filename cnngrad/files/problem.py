@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, as_claim, read_tensor
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, nearest
 from cnngrad.files.binary import parse_raw, raw_spec
 from cnngrad.files.loose import Loose
 from cnngrad.files.opening import content_of, is_standard_input
@@ -189,13 +189,11 @@ class Reader:
         content = {key: value.typed if isinstance(value, Loose) else value for key, value in content.items()}
         for key in content:
             if key not in (*KEYS, "schema"):
-                import difflib
-
                 word = key.lower()
-                close = [ours for ours, words in _OTHER_WORDS.items() if word in words]
-                close = close or difflib.get_close_matches(word, KEYS, n=1, cutoff=0.5)
+                near = next((ours for ours, words in _OTHER_WORDS.items() if word in words), "")
+                near = near or nearest(word, KEYS, 0.5)
                 known = f"the keys are {', '.join(KEYS)}"
-                meant = f"did you mean {close[0]!r}? ({known})" if close else known
+                meant = f"did you mean {near!r}? ({known})" if near else known
                 raise CnngradError(f"{where} has the unknown key {key!r}: {meant}")
             if content[key] is None and key in OPTIONS:
                 raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
