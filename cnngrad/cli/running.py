@@ -20,7 +20,7 @@ from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name, told_of
-from cnngrad.files.write import to_json, write_results
+from cnngrad.files.write import to_json
 from cnngrad.layer import layer_of, parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
@@ -305,7 +305,4 @@ def _keep(kept: Kept, findings: Findings) -> None:
     if findings.smallest is not None and findings.smallest.name == SMALLEST:
         layers.append(findings.smallest)
     for layer in layers:
-        name = f"{layer.folder}.json"
-        with kept.keeping(name):
-            kept.add([name])
-            write_results(str(kept.folder / name), layer.problem)
+        kept.save(f"{layer.folder}.json", to_json(layer.problem) + "\n")

@@ -181,7 +181,8 @@ class Findings:
         return f"{'; '.join(self._phrases())}."
 
     def _phrases(self) -> Iterator[str]:
-        right, failing, unjudged, left, skipped = self.counts.values()
+        counts = self.counts
+        failing, unjudged, left, skipped = (counts[key] for key in ("wrong", "not_judged", "not_run", "skipped"))
         count = counted(len(self.outcomes), "layer")
         if failing:
             beside = f" ({skipped} skipped: not supported)" if skipped else ""
@@ -199,7 +200,7 @@ class Findings:
             if left:
                 return
         elif self:
-            yield "The layer passes" if right == 1 else f"All {right} layers pass"
+            yield "The layer passes" if counts["right"] == 1 else f"All {counts['right']} layers pass"
         else:
             yield f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
         if skipped and not failing:
