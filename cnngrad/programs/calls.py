@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from cnngrad.arrays import Array, Arrays, rms
+from cnngrad.arrays import Array, rms
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.checks.report import Graded
@@ -106,8 +106,8 @@ def call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool, in_seve
         for outcome in _alike(outcomes) if in_several and judge.program.keeps_running else ():
             outcome.faults += [KEPT] * (judge(outcome.layer).passed is False and outcome.passed is True)
         _call_again(judge, outcomes, strided)
-    varied = [outcome.layer for outcome in outcomes if VARIES in outcome.faults]
-    is_kept = bool(varied) and _repeats(judge, max(varied, key=attrgetter("work")))
+    varied = [outcome for outcome in outcomes if VARIES in outcome.faults]
+    is_kept = bool(varied) and _repeats(judge, max(varied, key=_WORK).layer)
     for outcome in outcomes if varied else ():
         outcome.notes = [note for note in outcome.notes if note != OTHER_ORDER]
         _forget_mistakes(outcome)
@@ -142,9 +142,13 @@ def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> Non
     if unknown:
         # A layer with an array of one number may be right by chance.
         each = min(unknown, key=lambda outcome: (outcome.layer.has_one_number, outcome.layer.work))
-        each.faults += _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)
-        if KEPT in each.faults:
-            _see_kept(judge, unknown)
+        kept = _if_kept(judge, each, right[:1])
+        each.faults += kept or _if_simpler(judge, each.layer)
+        # No mistake is read from layers that are right in a new process.
+        for outcome in unknown if kept else ():
+            if judge.in_new_process(outcome.layer).passed:
+                outcome.faults += [KEPT] * (KEPT not in outcome.faults)
+                _forget_mistakes(outcome)
     if not right or not judge.program.keeps_running:
         return
     for each in dict.fromkeys((right[0], right[-1], max(right, key=_WORK))):
@@ -152,23 +156,13 @@ def _call_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> Non
     if judge.program.in_memory and not any(outcome.faults for outcome in outcomes):
         right[0].faults += _with_nan(judge, right[0])
     if all(outcome.passed is not False for outcome in outcomes):
-        judge.program.close()
-        again = judge(right[0].layer)
+        again = judge.in_new_process(right[0].layer)
         # A first call may take too long.
         right[0].faults += [_IN_ONE_PROCESS] * (again.passed is False and again.end is None)
     # If every right layer is wrong for other numbers, they were right by chance.
     if wrong and all(_VALUES in outcome.faults for outcome in right):
         for outcome in right:
             outcome.faults.remove(_VALUES)
-
-
-def _see_kept(judge: Judge, wrong: Iterable[Outcome]) -> None:
-    """Read no mistake from wrong layers that are right in a new process."""
-    for outcome in wrong:
-        judge.program.close()
-        if judge(outcome.layer).passed:
-            outcome.faults = [*dict.fromkeys((*outcome.faults, KEPT))]
-            _forget_mistakes(outcome)
 
 
 def _forget_mistakes(outcome: Outcome) -> None:
@@ -178,11 +172,8 @@ def _forget_mistakes(outcome: Outcome) -> None:
 
 def _repeats(judge: Judge, layer: SuiteLayer) -> bool:
     """Whether results that differ from call to call do so in the same way in every new process."""
-    found = list[list[Arrays]]()
-    for _ in range(2):
-        judge.program.close()
-        found.append([judge.program.run(layer).results for _ in range(2)])
-    return all(map(is_same, *found)) and not is_same(*found[0])
+    one, other = ([judge.in_new_process(layer).claims, judge(layer).claims] for _ in range(2))
+    return all(map(is_same, one, other)) and not is_same(*one)
 
 
 def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterable[Fault]:
@@ -255,10 +246,12 @@ def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault]:
 
 def _if_kept(judge: Judge, wrong: Outcome, right: Sequence[Outcome]) -> list[Fault]:
     """The fault if a wrong layer is right now or in a new process, or if a right layer is no longer right."""
-    if judge(wrong.layer).passed or not all(judge(each.layer).passed for each in right):
-        return [KEPT]
-    judge.program.close()
-    return [KEPT] if judge(wrong.layer).passed else []
+    is_kept = (
+        judge(wrong.layer).passed
+        or not all(judge(each.layer).passed for each in right)
+        or judge.in_new_process(wrong.layer).passed
+    )
+    return [KEPT] if is_kept else []
 
 
 def _if_simpler(judge: Judge, layer: SuiteLayer) -> Iterator[Fault]:

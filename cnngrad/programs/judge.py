@@ -53,6 +53,11 @@ class Judge:
         said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
         return Outcome(layer, end, results, said, [visible(answer.note)], [*answer.faults], claims)
 
+    def in_new_process(self, layer: SuiteLayer) -> Outcome:
+        """The outcome of a layer that no other run precedes."""
+        self.program.close()
+        return self(layer)
+
     def graded(self, layer: SuiteLayer, claims: Arrays, tries: int) -> dict[Tensor, Result]:
         """The verdicts on arrays."""
         if not claims:

@@ -109,8 +109,7 @@ def _with_smallest(
     is_telling = bool(_way(smallest))
     if without is not None and (is_telling or not smallest.end) and found.outcomes[-1].verdicts != {Verdict.NOT_RUN}:
         smaller, alike = _smallest(judge, smallest, without, progress) if is_telling else (smallest, [])
-        judge.program.close()
-        alone = judge(smaller.layer).passed is False
+        alone = judge.in_new_process(smaller.layer).passed is False
         found = replace(found, alike=alike, alone=alone)
         if alone:
             smallest = smaller
