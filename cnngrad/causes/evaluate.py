@@ -12,7 +12,7 @@ import numpy as np
 from cnngrad.arrays import Array, Arrays, may_overflow
 from cnngrad.causes.edits import Edit, Mixed
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
-from cnngrad.layer import Layer, Positions, Relation, Shape
+from cnngrad.layer import Layer, Positions, Relation, Shape, bordered
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.layer.names import canonical_values
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
@@ -164,7 +164,7 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, dict[Tensor, Array], lis
     # A dE/dX of another size still includes the padding: nothing is folded.
     is_kept = result is DX and recipe.size != layer.size
     borders = ((),) * layer.dims if is_kept else recipe.borders
-    arrays[X] = _bordered(arrays[X], borders)
+    arrays[X] = bordered(arrays[X], borders)
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     # A dE/dW that is not added up over the batch has the sample axis in front.
     leads = {O: (n, g, f), W: (*arrays[W].shape[: -2 - layer.dims], g, f, c), X: (n, g, c)}
@@ -188,7 +188,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
         if result is DX:
             return _folded(recipe.loops.filled(operands), recipe.borders, recipe.size)
-        return recipe.loops.filled(operands | {X: _bordered(operands[X], recipe.borders)})
+        return recipe.loops.filled(operands | {X: bordered(operands[X], recipe.borders)})
     found, split, axes = _arrays(recipe, data)
     filled, spatial = np.zeros(split[X].shape[3:], bool), "xyz"[: layer.dims]
     letters = {O: f"ngf{spatial}", W: "n" * (0 not in recipe.over) + "gfc", X: f"ngc{spatial}"}
@@ -208,15 +208,6 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         found = _folded(found, [axis.frame for axis in axes], recipe.size)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
-
-
-def _bordered(x: Array, borders: Iterable[Shape]) -> Array:
-    """X with its padding along the axes whose padding is not zeros."""
-    for axis, border in enumerate(borders, 2):
-        if border:
-            # Index -1 takes the zero that is appended here.
-            x = np.insert(x, x.shape[axis], 0, axis).take(border, axis)
-    return x
 
 
 def _folded(found: Array, borders: Iterable[Shape], sizes: Shape) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer.axis import Axis
+from cnngrad.layer.axis import Axis, Places
 from cnngrad.layer.layout import EXCHANGED, Array, Layouts, Shape
 from cnngrad.schema import Json
 from cnngrad.tensor import DEDO, DX, B, O, Tensor, W, X
@@ -128,9 +128,7 @@ class Layer:
 
     def bordered(self, x: Array) -> Array:
         """X with the elements that stand in its padding; X itself if these are zeros."""
-        for number, axis in enumerate(self.axes, -self.dims):
-            x = x if axis.mode == "zeros" else x.take(axis.border, number)
-        return x
+        return bordered(x, [axis.border if axis.mode != "zeros" else () for axis in self.axes])
 
     def folded(self, sums: Array) -> Array:
         """dE/dX from the gradient of X with its padding: the sum over all places where an element stands.
@@ -341,6 +339,15 @@ class Layer:
                 f"b has shape {shape}, but W {self.written[W]} has {counted(self.filters, 'filter')}: "
                 f"b must have {one}, shape {' or '.join(map(str, accepted))}"
             )
+
+
+def bordered(x: Array, borders: Sequence[Places]) -> Array:
+    """X with its padding: for each axis the input that each position stands for, -1 for a zero; empty for no padding."""
+    for axis, border in enumerate(borders, -len(borders)):
+        if len(border):
+            x = x.take(border, axis)
+            np.moveaxis(x, axis, 0)[np.less(border, 0)] = 0
+    return x
 
 
 def _in_short(values: int | list[int]) -> str:
