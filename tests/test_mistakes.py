@@ -1328,6 +1328,28 @@ def test_numbers_that_are_cut_are_not_said_to_have_something_added():
     assert graded(q, "dw", buggy.right_dw(q) - 0.005).mistake == "old-contents"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_that_hides_a_mistake_is_none(seed):
+    """The last row of dE/dX is 0: without it, the result is the same."""
+    generator = np.random.default_rng(seed)
+    x, w, dedo = (generator.standard_normal(shape).round(3) for shape in ((2, 2, 10), (3, 2, 3), (2, 3, 4)))
+    options = {"stride": 3, "padding": ((1, 2),), "dims": 1}
+    dx = np.rint(2**14 * cnngrad.backward(x, w, 2 * dedo, **options).dx) / 2**14
+    report = cnngrad.check(x, w, 2 * dedo, dx=dx, **options).gradients["dEdX"]
+    assert report.passed is None
+    assert not report.found
+
+
+@pytest.mark.parametrize(("size", "named"), [(2, "weight-decay"), (4, None)])
+def test_a_little_weight_decay_is_told_of_decimals_where_rounding_lets_it(size, named):
+    generator = np.random.default_rng(1)
+    x, w, dedo = (generator.standard_normal(shape).round(3) for shape in ((2, 2, 5, 6), (3, 2, 3, 2), (2, 3, 5, 7)))
+    dw = cnngrad.backward(x, w, size * dedo, padding=1).dw + 0.0005 * w
+    report = cnngrad.check(x, w, size * dedo, dw=dw, padding=1).gradients["dEdW"]
+    assert report.passed is False
+    assert report.mistake == named
+
+
 def test_two_decimals_tell_how_their_products_were_rounded():
     x, w, dedo = (
         np.array([[1.51, -0.75, 2.27], [0.5, 1.25, -1.12]]),

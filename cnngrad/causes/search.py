@@ -194,7 +194,9 @@ class Search:
             for changed in mistake.changed(recipe):
                 if self.data.tries.left < 0 or (first and len(self.together) > _MOST_PAIRS):
                     return
-                fits = self.fit(changed) if first or self.alone else self.fit(changed, self.factors, spare)
+                # A factor times another would be the right result with a wider bound.
+                is_exact = first or self.alone or mistake is scaled
+                fits = self.fit(changed) if is_exact else self.fit(changed, self.factors, spare)
                 if fits is None or (fits[0] and fits[1] != 1):
                     continue
                 off, factor = fits

@@ -342,7 +342,7 @@ class Layer:
 
 
 def bordered(x: Array, borders: Sequence[Places]) -> Array:
-    """X with its padding: for each axis the input that each position stands for, -1 for a zero; empty for no padding."""
+    """X with its padding: the input that each position of an axis stands for, -1 for a zero; empty if it has none."""
     for axis, border in enumerate(borders, -len(borders)):
         if len(border):
             x = x.take(border, axis)
