@@ -373,6 +373,8 @@ class _Reader:
         place, pages = pieces[0][0], [_sizes(said["page"]) for _, said, _ in pieces if "page" in said]
         if not any({"column", "factor"} & said.keys() for _, said, _ in pieces):
             pieces = [(place, pieces[0][1], "".join(source for _, _, source in pieces))]
+        if not any({"column", "factor"} & said.keys() for _, said, _ in pieces):
+            pieces = [(place, pieces[0][1], "".join(source for _, _, source in pieces))]
         rows, following, doubt, is_table, factor = list[list[Array]](), 1, "", False, ""
         for (start, said, text), (_, below, _) in pairwise([*pieces, (0, dict[str, str](), "")]):
             source, factor = text.rstrip(), said.get("factor", "" if "page" in said else factor)

@@ -15,7 +15,6 @@ from cnngrad.derivation.blocks import (
     Heading,
     Part,
     Phrase,
-    ReportBlock,
     Sentence,
 )
 from cnngrad.derivation.grids import Cell, Grid, Item
@@ -165,17 +164,6 @@ class Writer(Fitting):
         """Running text with formulas in it."""
         return "".join(self.text(part) if isinstance(part, str) else self.part(part).join(self.signs) for part in parts)
 
-    def block(self, block: ReportBlock) -> str:
-        """One block."""
-        match block:
-            case Formula(row):
-                return self.formula(latex(*row))
-            case Expansions():
-                return self.expansions(self.sums(block))
-            case Grids():
-                return self.equations([line for items in self.rows(block) for line in self.row(items)])
-        return ""
-
     def sections(self, derivation: Derivation, heading: str) -> str:
         """All sections, each under its heading."""
         # The layer stands in the document's head.
@@ -187,8 +175,13 @@ class Writer(Fitting):
                     text += f"\n\n{heading.format(self.sentence(parts))}"
                 case Sentence(parts):
                     text += f"\n\n{self.sentence(parts)}"
-                case _:
-                    text += self.before_display + self.block(block)
+                case Formula(row):
+                    text += self.before_display + self.formula(latex(*row))
+                case Expansions():
+                    text += self.before_display + self.expansions(self.sums(block))
+                case Grids():
+                    lines = [line for items in self.rows(block) for line in self.row(items)]
+                    text += self.before_display + self.equations(lines)
         return text.strip()
 
     def named(self, part: Symbol | Partial | Phrase) -> str:

@@ -25,9 +25,7 @@ _T = TypeVar("_T")
 Line = list[tuple[str, str]]
 
 
-def show_results(
-    file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int, color: str = "auto"
-) -> None:
+def show_results(file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int, color: str) -> None:
     """Print the layer's line, and the first matrices of each result."""
     console = make_console(file, color) if file.isatty() or chosen_color(color) == "always" else None
     width = console.width if console else PLAIN_WIDTH

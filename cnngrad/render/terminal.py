@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -51,11 +51,6 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
     """
     from rich.console import Console
 
-    class StrictConsole(Console):
-        def on_broken_pipe(self) -> None:
-            # Rich would end the process with exit code 1.
-            raise
-
     color = chosen_color(color)
     forced = color == "always"
     # Without a colour system, Rich writes no other escape codes either.
@@ -63,7 +58,7 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
     if not file.isatty():
         options |= {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
         options |= {"force_terminal": forced, "legacy_windows": False}
-    return StrictConsole(file=file, **options)
+    return Console(file=file, **options)
 
 
 def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
@@ -72,9 +67,7 @@ def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -
     if not console.is_terminal or not sys.stdin.isatty() or command in ([], ["cat"]):
         show(console, renderables)
         return
-    with console.capture() as capture:
-        show(console, renderables)
-    text = capture.get()
+    text = "".join(_texts(console, renderables))
     # If the pager can't be started, the text is printed below.
     with suppress(OSError):
         if text.count("\n") >= console.height:
@@ -92,17 +85,20 @@ def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -
 
 def text_of(renderables: "Iterable[RenderableType]") -> str:
     """The output to a file: plain, 80 columns wide."""
-    file = io.StringIO()
-    show(make_console(file, "never"), renderables)
-    return file.getvalue()
+    return "".join(_texts(make_console(io.StringIO(), "never"), renderables))
 
 
 def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:
-    """Print to the console, without blanks at the ends of lines if it is not a terminal; code may be wider than it."""
+    """Print to the console."""
+    console.file.writelines(_texts(console, renderables))
+
+
+def _texts(console: "Console", renderables: "Iterable[RenderableType]") -> Iterator[str]:
+    """What is printed, without blanks at the ends of lines if it is no terminal's; code may be wider than the console.
+
+    Rich itself prints nothing: if the reader of a pipe went away, it would end the process with exit code 1.
+    """
     for renderable in renderables:
-        if console.is_terminal:
+        with console.capture() as capture:
             console.print(renderable, crop=False)
-        else:
-            with console.capture() as capture:
-                console.print(renderable, crop=False)
-            console.file.write(re.sub(" +\n", "\n", capture.get()))
+        yield capture.get() if console.is_terminal else re.sub(" +\n", "\n", capture.get())
