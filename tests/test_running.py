@@ -201,6 +201,10 @@ def test_runs_and_time_are_limited(name, most, number, monkeypatch):
     assert len(tried((4, 4), (2, 2))[1]) == number
 
 
+def test_at_most_200_smaller_layers_are_tried():
+    assert len(tried((9, 9), (3, 3))[1]) == 200
+
+
 def test_a_layer_is_tried_with_zeros_in_its_padding():
     best, smaller = tried((4, 4), (2, 2), padding=1, padding_mode="reflect")
     axes = tuple(replace(axis, mode="zeros") for axis in best.layer.axes)

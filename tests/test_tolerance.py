@@ -145,6 +145,14 @@ def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
     assert cnngrad.check(*arrays, **texts, written="float32").passed is False
 
 
+def test_a_mistake_is_told_though_adding_up_in_float16_may_be_as_far_off():
+    numbers = np.random.default_rng(1)
+    x, w, dedo = (numbers.integers(-9, 9, (size, size)) / part for size, part in ((8, 2), (3, 2), (6, 4)))
+    claim = cnngrad.backward(x, w, dedo).dw + 2**-5 * w
+    report = cnngrad.check(*(array.astype(np.float16) for array in (x, w, dedo)), dw=claim.astype(np.float16))
+    assert (report.passed, report.gradients["dEdW"].mistake) == (False, "weight-decay")
+
+
 def test_a_number_is_judged_by_the_digits_that_the_other_text_shows():
     """830 may be an integer; 1500 and 2000 are multiples of 100 by no chance."""
     problem = {"x": [[10, 8]], "w": [[37]], "dedo": [[41, 53]]}
