@@ -231,6 +231,8 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
     width, height = re.search(r'viewBox="0 [\d.]+ ([\d.]+) ([\d.]+)"', text).groups()
     assert float(width) == 80 * 0.6 + 2
     assert f'width="{width}em" height="{height}em"' in text
+    rows = [float(each.get("y")) for each in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text")]
+    assert float(height) == pytest.approx(rows[-1] + 1.17, abs=0.02)
     # Every blank is kept.
     assert ET.fromstring(text).get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
     assert " " not in "".join(ET.fromstring(text).itertext()).partition("180°")[2].replace("\n", "")
@@ -347,3 +349,8 @@ def test_text_is_plain_whatever_the_environment_asks_of_terminals(monkeypatch):
 def test_a_page_says_the_size_of_a_matrix_without_its_middle():
     assert "∂E/∂X (30×30 in all)" in document(".html", cnngrad.derive("30x30", "3x3", "28x28", limit=4))
     assert "in all)" not in document(".html", cnngrad.derive("3x3", "2x2", "2x2"))
+
+
+def test_a_page_holds_integers_as_numbers_as_far_as_javascript_knows_them_exactly():
+    page = document(".html", cnngrad.derive([[2**53 - 1, 2**53]], [[1]], [[1, 1]]))
+    assert '[9007199254740991, "9007199254740992"]' in page

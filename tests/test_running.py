@@ -612,6 +612,22 @@ def test_a_mistake_that_explains_few_layers_is_told_too_and_what_is_not_explaine
     )
 
 
+@pytest.mark.whole
+@pytest.mark.usefixtures("few_smaller_layers")
+def test_the_smallest_layer_is_one_of_those_that_no_mistake_explains_if_these_are_most():
+    def wrong(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        if len(x) > 1 or len(w) > 1:
+            return dw, -dx
+        dx[..., 0, 0] *= 3
+        dx[..., -1, -1] += 5
+        return dw, dx
+
+    findings = cnngrad.check_function(wrong, "quick")
+    assert (findings.explanation.mistakes, findings.explanation.explains) == (("sign-flipped",), 5)
+    assert (len(findings.failing), findings.smallest.layer.batch, findings.smallest.layer.filters) == (12, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("decimals", "names", "told"),
     [
