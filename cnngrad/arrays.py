@@ -272,7 +272,7 @@ def common_dtype(*dtypes: DType) -> DType:
 
 def largest_magnitude(array: Array) -> int:
     """The largest |element| of an integer array, as a Python integer (so that -2**63 does not wrap)."""
-    return max(-int(array.min()), int(array.max())) if array.size else 0
+    return max(-int(array.min()), int(array.max()))
 
 
 def check_result(name: str, array: Array) -> None:
