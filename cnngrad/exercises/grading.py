@@ -177,8 +177,8 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
 def _explained(question: Question, given: Sequence[Answer]) -> str | None:
     """The likeliest mistake that gives all wrong answers, and most of the others."""
     fitting = [
-        (sum(map(eq, given, numbers)), ids[0])
-        for ids, numbers in question.ways
+        (sum(map(eq, given, numbers)), name)
+        for name, numbers in question.ways
         if all(answer in (*either, "?") for answer, *either in zip(given, numbers, question.right, strict=True))
     ]
     return max(fitting, key=itemgetter(0), default=(0, None))[1]

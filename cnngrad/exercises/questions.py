@@ -1,6 +1,5 @@
 """The questions of an exercise, with the right answers, those that known mistakes give, and the working."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -52,8 +51,8 @@ _VAGUE = (
 LONGEST = 9
 
 Answer = Number | str
-# The ids of mistakes that look alike, the likeliest first, and the numbers that they give in the blanks.
-Explained = tuple[tuple[str, ...], list[Number]]
+# The id of the likeliest mistake that gives some numbers in the blanks, and these numbers.
+Explained = tuple[str, list[Number]]
 # The question in words, and what is shown with it.
 Task = tuple[Sentence, *tuple[Block, ...]]
 # What may be chosen, and whether it is right.
@@ -66,12 +65,12 @@ class Blank(NamedTuple):
     Attributes:
         label: what it is: an element, or a place in words.
         right: the answer.
-        wrong: the ids of the mistakes that give each wrong answer, the likeliest first.
+        wrong: the id of the likeliest mistake that gives each wrong answer.
     """
 
     label: str
     right: Answer
-    wrong: Mapping[Number, tuple[str, ...]] = {}
+    wrong: Mapping[Number, str] = {}
 
 
 class Question(NamedTuple):
@@ -158,17 +157,17 @@ class Maker:
             task = Sentence((f"Compute {result.title}:",)), _row(map(_empty, grids))
             working = _row(grids), *working
         ways = []
-        for mistakes, recipe, _ in self._numbers.ways[result]:
+        for mistake, recipe, _ in self._numbers.ways[result]:
             array = self._made(recipe).reshape(self.layer.canonical[result])
-            ways.append((tuple(mistake.id for mistake in mistakes), [array[place].item() for place in places]))
+            ways.append((mistake.id, [array[place].item() for place in places]))
         blanks = []
         for k, place in enumerate(places):
             right = board.names.values[result][place].item()
-            wrong = defaultdict[Number, tuple[str, ...]](tuple)
-            for ids, numbers in ways:
+            wrong = dict[Number, str]()
+            for name, numbers in ways:
                 # A 0 is no sign of a mistake: it may be written without a computation.
                 if numbers[k] not in (0, right):
-                    wrong[numbers[k]] += ids
+                    wrong.setdefault(numbers[k], name)
             blanks.append(Blank(board.symbol(result, place).name, right, wrong))
         return Question(ask, task, working, blanks, asked=result, ways=ways)
 
@@ -264,13 +263,13 @@ class Maker:
         """A wrong result: which mistake is it?"""
         # Each mistake in the first of its ways, from a result that is not asked for, if there is one.
         result = min(self._mixed([DX, DW]), key=lambda result: result in self._asked)
-        named = {way.mistakes[0].id: way for way in self._numbers.ways[result][::-1]}
+        named = {way.mistake.id: way for way in self._numbers.ways[result][::-1]}
         ways = self._mixed([way for name, way in named.items() if name not in _VAGUE])
         if len(ways) < 2:
             raise CnngradError("can't ask for a mistake in a layer that shows less than two: use a larger one")
         wrong = self._made(ways[0].recipe)
         grids = result_grids(Names(self.layer, canonical_values(self.layer, {result: wrong})), result)
-        words = (way.mistakes[0].words(result, self.layer)[0] for way in ways)
+        words = (way.mistake.words(result, self.layer)[0] for way in ways)
         # The sentences write gradients as the lesson does. The first one is right.
         texts = list(dict.fromkeys(text.replace("dE/d", "∂E/∂") for text in words))[:_MISTAKES]
         return Question(

@@ -32,12 +32,12 @@ class Way(NamedTuple):
     """A way in which known mistakes change the asked cells of a result.
 
     Attributes:
-        mistakes: the mistakes that give the same numbers there, the likeliest first.
-        recipe: how they compute it.
-        changes: the asked cells that they change, unless numbers are equal by chance.
+        mistake: the likeliest of the mistakes that give these numbers.
+        recipe: how it computes them.
+        changes: the asked cells that it changes, unless numbers are equal by chance.
     """
 
-    mistakes: list[Mistake]
+    mistake: Mistake
     recipe: Recipe
     changes: Array
 
@@ -69,9 +69,7 @@ class Telling:
                 for recipe in mistake.changed(right_recipe(self.layer, result)) if mistake.short else ():
                     wrong = self._cells(result, recipe, data)
                     if wrong.shape == right.shape and (wrong != right).any():
-                        way = alike.setdefault(wrong.astype(float).tobytes(), Way([], recipe, wrong != right))
-                        if mistake not in way.mistakes:
-                            way.mistakes.append(mistake)
+                        alike.setdefault(wrong.astype(float).tobytes(), Way(mistake, recipe, wrong != right))
             found[result] = list(alike.values())
         return found
 

@@ -80,10 +80,10 @@ def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -
     # Half of the last digit that is asked for.
     off = f"{0.5 * 10.0**-sheet.places:g}" if sheet.places else "0"
     answers = [f"={number(blank.right, 15).removesuffix('.0')}:{off}#Right"]
-    for wrong, ids in blank.wrong.items():
+    for wrong, name in blank.wrong.items():
         assert question.asked is not None
-        says, fix = CATALOGUE[PLACES[ids[0]]].words(question.asked, sheet.source.layer)
-        words = re.sub("[}#]", r"\\\g<0>", escape(f"{ids[0]}: {says}. To fix it: {fix}.").replace("~", "&#126;"))
+        says, fix = CATALOGUE[PLACES[name]].words(question.asked, sheet.source.layer)
+        words = re.sub("[}#]", r"\\\g<0>", escape(f"{name}: {says}. To fix it: {fix}.").replace("~", "&#126;"))
         answers.append(f"%{style.partial:g}%{number(wrong, 15).removesuffix('.0')}:{off}#{words}")
     return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
 
