@@ -51,6 +51,11 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
     """
     from rich.console import Console
 
+    class StrictConsole(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would end the process with exit code 1.
+            raise
+
     color = chosen_color(color)
     forced = color == "always"
     # Without a colour system, Rich writes no other escape codes either.
@@ -58,7 +63,7 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
     if not file.isatty():
         options |= {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
         options |= {"force_terminal": forced, "legacy_windows": False}
-    return Console(file=file, **options)
+    return StrictConsole(file=file, **options)
 
 
 def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
@@ -94,10 +99,7 @@ def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:
 
 
 def _texts(console: "Console", renderables: "Iterable[RenderableType]") -> Iterator[str]:
-    """What is printed, without blanks at the ends of lines if it is no terminal's; code may be wider than the console.
-
-    Rich itself prints nothing: if the reader of a pipe went away, it would end the process with exit code 1.
-    """
+    """What is printed, without blanks at the ends of lines if it is not for a terminal; code may be wider than it."""
     for renderable in renderables:
         with console.capture() as capture:
             console.print(renderable, crop=False)
