@@ -1,7 +1,7 @@
 """Finds out what a program computes by running it with zeros, with impulses, and with other numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def probe(program: Program, found: Findings, smallest: Outcome, failing: Sequenc
     for result in smallest.results.values():
         if result.verdict is Verdict.WRONG and isinstance(result.report, Graded):
             try:
-                elements, note = _Wrong(program, smallest.layer, result.report).elements()
+                elements, note = _elements(program, smallest.layer, result.report)
             except CnngradError as error:
                 elements, note = [], str(error)
             worst += elements[:1]
@@ -53,48 +53,36 @@ def _relations(outcome: Outcome) -> list[str]:
     ]
 
 
-@dataclass
-class _Wrong:
-    """One wrong array of one layer."""
+def _elements(program: Program, suite_layer: SuiteLayer, report: Graded) -> tuple[list[Compared], str]:
+    """The worst element of an array beside its right sum, the others if all can be read, and a note if they can't."""
+    layer, result, own = report.layer, report.gradient, suite_layer.arrays
 
-    program: Program
-    suite_layer: SuiteLayer
-    report: Graded
-
-    def elements(self) -> tuple[list[Compared], str]:
-        """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
-        report = self.report
-        result = self.report.gradient
-        arrays = self.suite_layer.arrays
-        if self._computed({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
-            return [], f"If all of its arrays are zeros, {result.title} is not 0: some memory is not reset."
-        for tensor, other in numbered(self.suite_layer, decimals=False, seed=1).arrays.items():
-            if tensor.is_apart(result):
-                made = self._computed(arrays | {tensor: other})
-                if not np.allclose(made, report.canonical[0], equal_nan=True):
-                    return [], f"{result.title} changes if only {tensor.title} changes, but must not depend on it."
-        worst = report.worst_at
-        read = read_elements(report.layer, result, self._computed, worst, _MOST_READINGS)
-        compared = {index: report.compare(index, products) for index, products in (read or {}).items()}
-        if read and all(each.made is not None for each in compared.values()):
-            return [compared.pop(worst), *compared.values()], ""
-        titles = " and ".join(tensor.title for tensor in OPERANDS[result])
-        note = (
-            f"{result.title} is not a sum of products of {titles} alone: the products found with a single 1 in each "
-            "don't add up to your numbers."
-        )
-        return [report.compare(worst)], note if read else ""
-
-    def _computed(self, arrays: Arrays) -> Array:
+    def computed(arrays: Arrays) -> Array:
         """The result with these arrays in place of the layer's, in canonical shape; a bias not among them is 0."""
-        layer = self.report.layer
-        result = self.report.gradient
-        own = self.suite_layer.arrays
         bias = {B: np.zeros_like(own[B])} if B in own else {}
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in (own | bias | {**arrays}).items()}
-        found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)
-        if found is None or found.size != self.report.count:
+        found = program.run(replace(suite_layer, arrays=shaped)).results.get(result)
+        if found is None or found.size != report.count:
             raise CnngradError(f"{result.title} could not be analysed: the program gave no result for impulses.")
         if found.ndim == len(layer.written[result]):
             found = layer.layouts.standard(result, found)
         return found.reshape(layer.canonical[result])
+
+    if computed({tensor: np.zeros_like(array) for tensor, array in own.items()}).any():
+        return [], f"If all of its arrays are zeros, {result.title} is not 0: some memory is not reset."
+    for tensor, other in numbered(suite_layer, decimals=False, seed=1).arrays.items():
+        if tensor.is_apart(result):
+            made = computed(own | {tensor: other})
+            if not np.allclose(made, report.canonical[0], equal_nan=True):
+                return [], f"{result.title} changes if only {tensor.title} changes, but must not depend on it."
+    worst = report.worst_at
+    read = read_elements(layer, result, computed, worst, _MOST_READINGS)
+    compared = {index: report.compare(index, products) for index, products in (read or {}).items()}
+    if read and all(each.made is not None for each in compared.values()):
+        return [compared.pop(worst), *compared.values()], ""
+    titles = " and ".join(tensor.title for tensor in OPERANDS[result])
+    note = (
+        f"{result.title} is not a sum of products of {titles} alone: the products found with a single 1 in each "
+        "don't add up to your numbers."
+    )
+    return [report.compare(worst)], note if read else ""
