@@ -192,6 +192,8 @@ _BATCH = {"batch": 2}
 _MANY = {"batch": 2, "channels": 3, "filters": 4}
 _GROUPS = {"channels": 4, "filters": 6, "groups": 2}
 _BIAS = {"bias": True}
+# The beginning of the names of layers by which a format is not judged that can't hold their numbers.
+NUMBERS = "numbers-"
 # The layers by name.
 _QUICK: dict[str, _Row] = {
     "impulse": {},
@@ -255,8 +257,6 @@ _STANDARD: dict[str, _Row] = {
     "replicate-many": _MANY | _DILATION_2 | _PADDING_1 | {"padding_mode": "replicate"},
     "circular": _FULL | {"padding_mode": "circular"},
     "circular-groups": _GROUPS | _UNEVEN | {"padding_mode": "circular"},
-}
-_STANDARD |= {
     # Sizes that are larger than tiles and blocks, and no multiples of them.
     "edge-outputs": {"size": (3, 40, 20), "kernel": (1, 2, 3)},
     "edge-channels": {"size": (3, 10, 10), "kernel": (1, 3, 3), "channels": 11, "filters": 17},
@@ -265,12 +265,11 @@ _STANDARD |= {
     "edge-column": {"size": (3, 20, 3), "kernel": (1, 3, 3)},
     "edge-padding": {"padding": (2, 4, 5)},
     "edge-steps": {"size": (9, 19, 17), "stride": (3, 5, 4), "dilation": (2, 4, 5)},
+    # Numbers that overflow, vanish, or are special.
+    **{f"{NUMBERS}{kind}": _MANY for kind in ("above-127", "above-32767", "apart", "tiny", "zero")},
+    # Apart from its dilation it is `leftover`, with the same shapes: a plan that is kept without it is wrong here.
+    "leftover-dilation": _LEFTOVER | {"dilation": 2},
 }
-# The layers whose numbers overflow, vanish, or are special; a format that can't hold them is not judged by them.
-NUMBERS = "numbers-"
-_STANDARD |= dict.fromkeys(map(NUMBERS.__add__, ("above-127", "above-32767", "apart", "tiny", "zero")), _MANY)
-# Apart from its dilation it is `leftover`, with the same shapes: a plan that is kept without it is wrong here.
-_STANDARD["leftover-dilation"] = _LEFTOVER | {"dilation": 2}
 # A layer's largest number, if not 9. In `many`, sums exceed 2^11, where float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40, "numbers-above-127": 200, "numbers-above-32767": 2**16}
 # Changes of a layer's numbers; each takes a generator of random numbers and an array.
