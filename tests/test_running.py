@@ -13,8 +13,9 @@ from cnngrad.layer import make_layer
 from cnngrad.programs.conditions import separating
 from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
-from cnngrad.programs.shrinking import smaller_layers
+from cnngrad.programs.shrinking import shrunk
 from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered
+from cnngrad.programs.verdicts import Outcome
 from cnngrad.tensor import Tensor
 from tests import claims, golden, reference, schema
 
@@ -170,7 +171,9 @@ def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature
 def tried(x, w, **options):
     """The layers that are tried if none of them fails, and the layer itself."""
     best = numbered(SuiteLayer("best", make_layer(x, w, **options), {}), decimals=False)
-    return best, list(smaller_layers(lambda: best, (), lambda *_: None))
+    found = []
+    shrunk(Outcome(best, None), found.append, (), lambda *_: None)
+    return best, found
 
 
 def test_one_product_on_all_axes_is_tried_first_and_then_on_each():
@@ -787,11 +790,10 @@ def test_five_layers_are_not_all_named():
     ],
 )
 def test_the_way_to_a_smaller_layer_goes_round_those_that_a_program_refuses(name, takes, smallest):
-    best = [LAYERS[name]]
-    for layer in smaller_layers(lambda: best[-1], (), lambda *_: None):
-        if takes(layer.layer):
-            best.append(layer)
-    layer = best[-1].layer
+    def failing(layer):
+        return Outcome(layer, None) if takes(layer.layer) else None
+
+    layer = shrunk(Outcome(LAYERS[name], None), failing, (), lambda *_: None).layer.layer
     found = {name: getattr(layer, name, None) for name in smallest}
     if "pads" in found:
         found["pads"] = [(axis.before, axis.after) for axis in layer.axes]

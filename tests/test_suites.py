@@ -10,9 +10,9 @@ import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.layer import make_layer
 from cnngrad.programs.conditions import CONDITIONS
-from cnngrad.programs.shrinking import smaller_layers
+from cnngrad.programs.shrinking import shrunk
 from cnngrad.programs.suites import FEATURES, features
-from cnngrad.programs.verdicts import Verdict
+from cnngrad.programs.verdicts import Outcome, Verdict
 from cnngrad.tensor import Tensor
 from tests import golden
 
@@ -135,9 +135,10 @@ def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
     assert len(layers) == 71
     assert same == {str(FIXED[option])} or option == "padding"
     # Smaller layers keep it.
-    smaller = [each.layer for each in smaller_layers(lambda: layers[11], (), lambda *_: None)]
-    assert min(prod(layer.size) for layer in smaller) < 9
-    for layer in smaller:
+    smaller = []
+    shrunk(Outcome(layers[11], None), smaller.append, (), lambda *_: None)
+    assert min(prod(each.layer.size) for each in smaller) < 9
+    for layer in (each.layer for each in smaller):
         kept = make_layer(layer.shapes[Tensor.X], layer.shapes[Tensor.W], **layer.options | fixed)
         assert (kept.axes, kept.groups) == (layer.axes, layer.groups)
     findings = cnngrad.check_function(hard_coded, "quick", **fixed)

@@ -22,7 +22,7 @@ from cnngrad.programs.findings import Findings
 from cnngrad.programs.judge import Judge
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
-from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
+from cnngrad.programs.shrinking import SMALLEST, Progress, shrunk
 from cnngrad.programs.suites import STRIDED, SuiteLayer
 from cnngrad.programs.verdicts import Outcome, Result, Verdict, grouped
 from cnngrad.tensor import DB, RESULTS, Tensor
@@ -269,16 +269,17 @@ def _smallest(
     usual = {(mistake.id,) for mistake in CATALOGUE if mistake.short} | {()}
     tries = 0 if usual.issuperset(result.mistakes for result in start.results.values()) else TRIES
     wanted = _way(start)
-    failed = [start]
     alike = list[Layer]()
-    for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
+
+    def failing(layer: SuiteLayer) -> Outcome | None:
         with suppress(CnngradError):
             outcome = judge(layer, tries=tries)
-            if _way(outcome) == wanted:
-                failed.append(outcome)
             if (outcome.end, outcome.verdicts) == (start.end, start.verdicts):
                 alike.append(layer.layer)
-    return failed[-1], alike
+            return outcome if _way(outcome) == wanted else None
+        return None
+
+    return shrunk(start, failing, without, progress), alike
 
 
 def _way(outcome: Outcome) -> dict[Any, str]:

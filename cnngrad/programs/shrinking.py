@@ -14,6 +14,7 @@ from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes, with_options
+from cnngrad.programs.verdicts import Outcome
 from cnngrad.tensor import X
 
 # The name of the smallest layer found.
@@ -27,33 +28,35 @@ _LONGEST = 20.0
 Progress = Callable[[str, int, int, str], None]
 
 
-def smaller_layers(
-    best: Callable[[], SuiteLayer], without: Collection[str], progress: Progress
-) -> Iterator[SuiteLayer]:
-    """Layers smaller than the best one so far, the largest steps first.
+def shrunk(
+    best: Outcome, failing: Callable[[SuiteLayer], Outcome | None], without: Collection[str], progress: Progress
+) -> Outcome:
+    """The outcome of the smallest layer found to fail, in steps from one to a smaller one, the largest first.
 
     Args:
-        best: returns the smallest layer that is known to fail, which may be the one yielded last.
+        best: the outcome of the layer to begin with.
+        failing: runs a layer, and returns its outcome if it fails in the same way.
         without: the features, of `FEATURES`, that the layer may not need.
         progress: called before each layer.
     """
     until = time.monotonic() + _LONGEST
     tried = set[Hashable]()
+
+    def untried(layers: Iterator[SuiteLayer]) -> Iterator[SuiteLayer]:
+        for layer in layers:
+            key = sizes(layer.layer), *(array.tobytes() for array in layer.arrays.values())
+            if key in tried or not set(without).isdisjoint(features(layer.layer)):
+                continue
+            if len(tried) >= _MOST_RUNS or time.monotonic() > until:
+                return
+            tried.add(key)
+            progress("smaller", len(tried), _MOST_RUNS, "a smaller layer that fails")
+            yield replace(layer, name=SMALLEST)
+
     for smaller in (_with_smaller_sizes, _with_smaller_numbers):
-        start = None
-        while start is not best():
-            start = best()
-            for candidate in smaller(start):
-                key = sizes(candidate.layer), *(array.tobytes() for array in candidate.arrays.values())
-                if key in tried or set(without).intersection(features(candidate.layer)):
-                    continue
-                if len(tried) >= _MOST_RUNS or time.monotonic() > until:
-                    return
-                tried.add(key)
-                progress("smaller", len(tried), _MOST_RUNS, "a smaller layer that fails")
-                yield replace(candidate, name=SMALLEST)
-                if start is not best():
-                    break
+        while found := next(filter(None, map(failing, untried(smaller(best.layer)))), None):
+            best = found
+    return best
 
 
 def _with_smaller_sizes(best: SuiteLayer) -> Iterator[SuiteLayer]:
