@@ -49,9 +49,7 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 # Patterns begin with a character if possible, and look behind from there, since `re` finds a character quickly.
 # What numbers in code have besides those of Python: hexadecimal and octal digits, suffixes and groups of digits (3UL,
 # 2.5_f32, 1_000), and other powers of ten (1.5*^3, 1f0).
-_HEXADECIMAL = re.compile(
-    r" ([-+]?0[xX](?:_?[0-9a-fA-F.])++(?:[pP][-+]?[0-9]++)?)(?:_?[iu](?:8|16|32|64)|[uU]?[lL]{0,2}|[fFdD])(?= )"
-)
+_HEXADECIMAL = re.compile(r"(?i) ([-+]?0x(?:_?[0-9a-f.])++(?:p[-+]?[0-9]++)?)(?:_?[iu][0-9]{1,2}|u?l{0,2}|[fd])(?= )")
 _OCTAL = re.compile(r" (0[0-7]{1,29}+)(?= )")
 _SUFFIX = re.compile(
     r"[_iuUlLfFdD](?:(?<=[0-9.].)(?:(?<=[^_i])[lL]{0,2}|(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64))(?= )"
@@ -66,7 +64,6 @@ _ROUNDED = re.compile(r"\.(?<=[1-9].)(?<![\w.]..)([0-9]{3,17}+)[eE]\+?0*+([4-9]|
 # So many of them show how many digits all have.
 _MOST_POWERS = 1_000
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
-_LEADING_ZERO = re.compile(" [-+]?0[0-9]")
 _INTEGER = r"(?i)(?<![a-z])(u)?(char|short|long(?! double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64)(?!x))"
 # Numbers whose points may separate thousands; numbers that may be binary or hexadecimal.
 _THOUSANDS = r"\A(?=(?:[\s|;]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+\Z)[^.]*?([-+0-9]++)\.([0-9]{3})"
@@ -161,7 +158,6 @@ _FUNCTION, _DEEPEST = 1, 32
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
 _UNEVEN = "rows nested or parted in different ways, several arrays without labels, or brackets that are not closed"
-_LINES = r"\n"
 _COUNTED = "its first line or column counts: indices, titles or sizes, or numbers (write each row in brackets)"
 _COMMAS = "its commas part numbers, or are decimal ones, or thousands: write decimal points, and no other mark"
 
@@ -198,7 +194,7 @@ def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
     for pattern, put in steps:
         words = pattern.sub(put, words)
     # NumPy misreads characters beyond ASCII as digits.
-    if not words.isascii() or _LEADING_ZERO.search(words):
+    if not words.isascii() or re.search(" [-+]?0[0-9]", words):
         return None
     words = re.sub("(?<=[0-9.]) ", f"{power} ", words) if power else words
     dtype = float if re.search("[.nNeE]", words) else np.int64
@@ -373,8 +369,6 @@ class _Reader:
         place, pages = pieces[0][0], [_sizes(said["page"]) for _, said, _ in pieces if "page" in said]
         if not any({"column", "factor"} & said.keys() for _, said, _ in pieces):
             pieces = [(place, pieces[0][1], "".join(source for _, _, source in pieces))]
-        if not any({"column", "factor"} & said.keys() for _, said, _ in pieces):
-            pieces = [(place, pieces[0][1], "".join(source for _, _, source in pieces))]
         rows, following, doubt, is_table, factor = list[list[Array]](), 1, "", False, ""
         for (start, said, text), (_, below, _) in pairwise([*pieces, (0, dict[str, str](), "")]):
             source, factor = text.rstrip(), said.get("factor", "" if "page" in said else factor)
@@ -485,9 +479,8 @@ class _Reader:
         is_round = has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1)
         said = "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
         self.refuse(place, is_round, said)
-        # Round brackets without a comma are no axis in Python, nor is a list of one function.
-        around = [found.end() for found in re.finditer(rb"[\[(](?=\x01.)", opened)]
-        around += [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
+        # Round brackets around one array are no axis, nor is a list of one function.
+        around = [found.end() for found in re.finditer(rb"[\[(](?=\x01.)|\((?=[\[{])", opened)]
         array = array.squeeze((*functions, *(axis for axis in around if array.shape[axis] == 1)))
         return array if array.ndim > 1 else array[None]
 
@@ -497,7 +490,7 @@ class _Reader:
         marks = _marks(lines.replace(mark, ","))
         marks = (b"\n%b" % marks).replace(b"\n,", b"\n") if mark == "|" else marks
         rows = re.sub(rb"\n\n+", b"]],[[", marks.strip(b"\n")).replace(b"\n", b"],[")
-        ((array,), _) = self.shaped(place, lines, b"[[[%b]]]" % rows, _LINES, mark)
+        ((array,), _) = self.shaped(place, lines, b"[[[%b]]]" % rows, r"\n", mark)
         height, width = array.shape[1:]
         is_counted = _is_counted(array[0])
         # A number in quotation marks in each line is its index, as R writes it.
@@ -524,8 +517,7 @@ class _Reader:
         self.refuse(place, re.search('"[^"\n]*"?', lines), said)
         # Beside another mark between cells, a comma is a decimal comma.
         if mark == ";" or (mark != "," and "," in lines):
-            is_mixed = "," in lines and re.search(r"\.|,[0-9]*+,|;[ ]*+(?=\n|\Z)", lines)
-            self.refuse(place, is_mixed, _COMMAS)
+            self.refuse(place, "," in lines and re.search(r"\.|,[0-9]*+,|;[ ]*+(?=\n|\Z)", lines), _COMMAS)
             lines = lines.replace(",", ".")
             self.refuse(place, re.search(_THOUSANDS, lines), "{1}.{2} is a decimal number, or {1}{2}")
         self.refuse(place, re.search(_OTHER_BASE, lines), "{0!r}: decimal numbers, or binary or hexadecimal ones")
@@ -540,12 +532,9 @@ class _Reader:
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
         if not is_float and any(letter in source for letter in "dDfF"):
             self.refuse(place, re.search(_LETTERED, source), "{0} is hexadecimal, or has a type or a power behind it")
-        steps: _Steps = [(_SUFFIX, ""), (_POWER, "e")]
-        if based:
-            steps.insert(0, (_HEXADECIMAL, _decimal))
         has_octal = "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
-        if has_octal:
-            steps.insert(0, (_OCTAL, _decimal))
+        bases = [pattern for pattern, is_used in ((_OCTAL, has_octal), (_HEXADECIMAL, based)) if is_used]
+        steps: _Steps = [*((pattern, _decimal) for pattern in bases), (_SUFFIX, ""), (_POWER, "e")]
         power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
         # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
@@ -555,9 +544,8 @@ class _Reader:
                 self.no_number(place + chunk.start() - 1, words, steps, power)
             parts.append(array)
         array = np.concatenate(parts)
-        is_beyond = np.isinf(array).any() and "inf" not in source.lower()
-        self.refuse(place, is_beyond, "a number beyond float64's largest")
-        return self.declared(place, array, integer, based is not None)
+        self.refuse(place, np.isinf(array).any() and "inf" not in source.lower(), "a number beyond float64's largest")
+        return self.declared(place, array, integer, based is not None) if integer else array
 
     def no_number(self, place: int, words: str, steps: _Steps, power: str) -> NoReturn:
         """Raise an error that names the first of some words that is not a number even after some steps."""
@@ -569,10 +557,8 @@ class _Reader:
             said = f"is an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
         self.fail(place + wrong.start(), f"{word!r} {said}")
 
-    def declared(self, place: int, array: Array, integer: re.Match[str] | None, is_hex: bool) -> Array:
-        """The numbers as integers of the declared type, if there is one; an error if it can't hold them."""
-        if not integer:
-            return array
+    def declared(self, place: int, array: Array, integer: re.Match[str], is_hex: bool) -> Array:
+        """The numbers as integers of the declared type; an error if it can't hold them."""
         self.refuse(place, array.dtype.kind == "f", f"decimals where {integer[0]} is declared")
         # Python's int is taken to have 64 bits. C's has 32: the highest bit of a hexadecimal number is its sign.
         bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
