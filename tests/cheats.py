@@ -268,5 +268,5 @@ HONEST = {
     in_any_order: "Its results differ from call to call by rounding alone, as sums in another order do.",
     keeps_positions: "",
     by_a_transform: "A NaN in ∂E/∂O reaches more of ∂E/∂X than the sums that it is a term of.",
-    by_winograd: "Its errors are float32's rounding, as of a transform such as Winograd's.",
+    by_winograd: "Its errors are rounding alone, as of a transform such as Winograd's.",
 }

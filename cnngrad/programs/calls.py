@@ -72,9 +72,9 @@ def _nearly_right(outcome: Outcome) -> list[Tensor]:
 
 
 def _is_rounding(judge: Judge, wrong: Outcome) -> bool:
-    """Whether the errors of a layer are rounding: if its arrays are doubled, so are they; of other multiples not.
+    """Whether the errors of a layer are rounding: 4 times as large for doubled arrays, others for 15 times these.
 
-    What is wrong otherwise fails one of these: dW + 0.0001·W the first, as digits do, and 1.0001·dW the second.
+    What is wrong otherwise fails one of these: dW + 0.0001·W the first, as decimal places do, and 1.0001·dW the second.
     """
 
     def errors(times: int) -> dict[Tensor, Array]:

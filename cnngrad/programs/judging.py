@@ -35,7 +35,7 @@ _UNKNOWN = 4
 _ENOUGH = 3
 _ENOUGH_HANGS = 2
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
-_TRANSFORMS = "Its errors are float32's rounding, as of a transform such as Winograd's."
+_TRANSFORMS = "Its errors are rounding alone, as of a transform such as Winograd's."
 # With these faults results depend on more than the arrays, so other layers and numbers would show nothing.
 _UNSTEADY = {"keeps-state", "not-deterministic"}
 
