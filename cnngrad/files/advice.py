@@ -74,7 +74,11 @@ _TEXTS = (
     (r"(?i)[\[(,\s](?:true|false)[\]),\s]", "booleans", 'save them as integers: np.save("X.npy", np.array(X, int))'),
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (rf"{_TITLES}|\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
-    (r"(?m)^[ \t]*[|+├─](?:[ *]*[A-Za-z]\w* *[*|]|[ \t:|+=]*[-─])", "a drawn table", "leave its rows of numbers alone"),
+    (
+        r"(?m)^[ \t]*(?:[|+├─](?:[ *]*[A-Za-z]\w* *[*|]|[ :|+=]*[-─])|:?-+:? *\|)",
+        "a drawn table",
+        "leave its rows of numbers alone",
+    ),
     (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
     (_CALL, "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),

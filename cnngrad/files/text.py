@@ -256,9 +256,11 @@ def _counts(line: Array) -> bool:
     return line[0] in (0, 1) and bool((np.diff(line) == 1).all())
 
 
-def _is_counted(array: Array) -> bool:
-    """Whether the first line or column of a table may hold indices or sizes."""
-    rows, columns = array.shape
+def _is_counted(planes: Array) -> bool:
+    """Whether the first line or column of a table, or the first numbers of a single one, may be indices or sizes."""
+    if planes.size in planes.shape:
+        return any(prod(planes.flat[:axes]) == planes.size - axes for axes in range(1, min(6, planes.size)))
+    array, (rows, columns) = planes[0], planes.shape[1:]
     is_index = rows > 1 and columns > 1 and _counts(array[:, 0])
     is_title = rows > 2 and columns > 1 and (_counts(array[0]) or array[0].tolist() == [rows - 1, columns])
     return is_index or is_title or (min(rows, columns) > 2 and _counts(array[1:, 0]) and _counts(array[0, 1:]))
@@ -271,8 +273,8 @@ class _Reader:
         self.where = where
         # The headers of the text, what they declare about the current array, and what stands in front of its brackets.
         self.heads, self.about, self.fronts = list[re.Match[str]](), dict[str, str](), dict[str, str]()
-        # In MATLAB, ... continues a row on the next line.
-        self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", "\n" + re.sub("\r\n?", "\n", text))
+        # In MATLAB, ... goes on with the next line.
+        self.text = re.sub(r"([;\[])[ \t]*+\.\.\.(?=[ \t]*\n)", r"\1", "\n" + re.sub("\r\n?", "\n", text))
         if text.encode(errors="surrogatepass").translate(None, _PLAIN) or "..." in text:
             for refused, words in _REFUSED.items():
                 self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
@@ -332,23 +334,24 @@ class _Reader:
             self.refuse(place, label, f"no array follows {label}")
             return None
         kind = self.about.get("type", "")
-        sizes = _sizes(self.about.get("sizes") or f"[{self.about.get('new', '')}")
+        written, sizes = _DEEPEST, _sizes(self.about.get("sizes") or f"[{self.about.get('new', '')}")
         if not sizes and re.search("array<|;", kind):
             # A type may declare the sizes of the last axes alone.
             sizes = tuple(map(int, re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind)[::-1]))
             sizes = (*_long(array.shape)[: max(0, len(_long(array.shape)) - len(_long(sizes)))], *sizes)
         if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
-            # The first size is not declared: it follows from the number of elements.
+            # The first size is not declared: it follows from the number of elements, and may be that of several axes.
+            written = len(inner) if array.ndim == 1 else written
             sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
         if sizes and -1 not in sizes:
             is_other = array.ndim > 1 and _long(array.shape) != _long(sizes)
             is_other = is_other or prod(sizes) != array.size or len(sizes) > _DEEPEST
             said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
             self.refuse(place, is_other, f"{said} is declared, but {there} is there")
-            array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
+            array, axes, doubt = array.reshape(sizes), written, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
-        is_doubtful = axes == 0 < array.ndim - 1 or (doubt == _COUNTED and array.dtype.kind == "f")
+        is_doubtful = array.ndim > 1 and (axes == 0 or (doubt == _COUNTED and array.dtype.kind == "f"))
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
         text, is_large = "".join(source for _, _, source in pieces), (np.abs(array) >= _LARGE).any()
@@ -492,7 +495,7 @@ class _Reader:
         rows = re.sub(rb"\n\n+", b"]],[[", marks.strip(b"\n")).replace(b"\n", b"],[")
         ((array,), _) = self.shaped(place, lines, b"[[[%b]]]" % rows, r"\n", mark)
         height, width = array.shape[1:]
-        is_counted = _is_counted(array[0])
+        is_counted = _is_counted(array)
         # A number in quotation marks in each line is its index, as R writes it.
         is_index = width > 1 and source.count('"') == 2 * len(array) * height
         is_index = is_index or (not is_counted and height > 1 < width - 1 and _grid(array[0, :, :-1]))
