@@ -142,16 +142,14 @@ def _load_text(where: str, content: bytes) -> Any:
                 f"save it as UTF-8"
             ) from None
         raise CnngradError(f"{where} is not JSON, NPY or NPZ: it begins with {content[:8]!r}") from None
-    is_object = re.match(r"\s*\{\s*[\"}]", text) is not None
-    if is_object or where.endswith(".json") or not text.strip():
+    # A list of problems is JSON too.
+    is_json = re.match(r"\s*(\{\s*[\"}]|\[\s*\{)", text)
+    if is_json or where.endswith(".json") or not text.strip():
         try:
             return _load_json(where, text)
         except CnngradError as error:
-            way_out = "" if is_object else "; a table or a printed array is read from a file named .txt"
+            way_out = "" if is_json else "; a table or a printed array is read from a file named .txt"
             raise CnngradError(f"{error}{way_out}") from None
-    if re.match(r"\s*\[\s*\{", text):
-        # A list of problems is JSON too.
-        return _load_json(where, text)
     # Compiling the patterns takes a tenth of a short command's time, and JSON needs none of them.
     from cnngrad.files.text import parse_text
 
