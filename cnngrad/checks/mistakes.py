@@ -83,7 +83,7 @@ class Mistakes:
         """A table of the mistakes; or for each its arrays, and the report on a result with it."""
         if self.listed:
             rows = ((m.id, ", ".join(t.title for t in m.results), m.short or m.says) for m in self.mistakes)
-            yield Table(("mistake", "made in", "what it is"), tuple(rows), wrapped=True)
+            yield Table(("mistake", "made in", "what it is"), tuple(rows))
             yield Sentence(("cnngrad check --mistakes NAME shows one.",))
             return
         for mistake in self.mistakes:

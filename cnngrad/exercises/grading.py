@@ -69,7 +69,7 @@ class Grades:
             for name, times in self.mistakes.items():
                 by = dict.fromkeys(who for who, grades in self.each if name in [each.mistake for each in grades])
                 made.append((name, str(times), ", ".join(by)))
-            yield Table(("mistake", "made", "by"), tuple(made), ("made",), wrapped=True)
+            yield Table(("mistake", "made", "by"), tuple(made), ("made",))
             yield Sentence(("cnngrad check --mistakes NAME tells more of one.",))
         yield from (Sentence((note,)) for note in self.notes)
 

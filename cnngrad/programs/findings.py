@@ -142,7 +142,7 @@ class Findings:
             if faults:
                 cells.append("+".join(dict.fromkeys(fault.id for fault in outcome.faults)))
             rows.append((outcome.name, *cells))
-        yield Table(("layer", *headings), tuple(rows), wrapped=True)
+        yield Table(("layer", *headings), tuple(rows))
         yield from _said(self.outcomes)
         if (layer := self.smallest) is not None:
             is_given = any(layer is outcome.layer for outcome in self.outcomes)

@@ -54,10 +54,10 @@ class Submissions:
             )
             for name, findings in self.each.items()
         )
-        yield Table(("submission", "verdict", "right layers", "cause", "seconds"), tuple(rows), ("seconds",), True)
+        yield Table(("submission", "verdict", "right layers", "cause", "seconds"), tuple(rows), ("seconds",))
         if self.causes:
             counts = tuple((str(count), cause) for cause, count in self.causes.items())
-            yield Table(("submissions", "cause"), counts, ("submissions",), True)
+            yield Table(("submissions", "cause"), counts, ("submissions",))
         right = sum(map(bool, self.each.values()))
         count = counted(len(self.each), "submission")
         yield Sentence((f"{right} of {count} {'is' if 1 in (right, len(self.each)) else 'are'} right.",), strong=True)

@@ -92,11 +92,11 @@ class Painter(Fitting):
                     else:
                         table.add_row(label, f"= {self.number(each)}")
                 yield Padding.indent(table, 2)
-            case TextTable(headings, rows, right, wrapped):
+            case TextTable(headings, rows, right):
                 table = Table(box=None, pad_edge=False, header_style="bold")
                 for place, heading in enumerate(headings):
                     justify: Any = "right" if heading in right else "left"
-                    table.add_column(heading, justify=justify, no_wrap=not (wrapped and place))
+                    table.add_column(heading, justify=justify, no_wrap=not place)
                 for name, *others in rows:
                     table.add_row(visible(name, _LONGEST_NAME), *others)
                 yield table
