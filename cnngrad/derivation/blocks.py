@@ -4,7 +4,7 @@ Every output format is a view of these blocks.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cnngrad.derivation.grids import Fill, Item
@@ -87,15 +87,15 @@ class Code:
 class Table:
     """Rows of text under headings, each with its name first, whose middle is left out if it is long.
 
+    The cells after the name may be broken into lines.
+
     Attributes:
         right: the headings of right-aligned columns.
-        wrapped: whether cells after the first may be broken into lines.
     """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: tuple[str, ...] = ()
-    wrapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,9 +205,9 @@ class Derivation:
         return self.layer
 
     @property
-    def elements(self) -> "list[Derivation]":
-        """A derivation for each element, if this is a derivation of elements; otherwise none."""
-        return [replace(self, sections=(section,)) for section in self.sections if not section.name]
+    def elements(self) -> list[Section]:
+        """The sections of elements, if this is a derivation of elements; otherwise none."""
+        return [section for section in self.sections if not section.name]
 
     def blocks(self, precision: int, hints: bool = False) -> Iterator[ReportBlock]:
         """All blocks; with `hints` those that tell users of the command line how to see more."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from cnngrad.derivation.blocks import Derivation, Expansions, Grids
+from cnngrad.derivation.blocks import Derivation, Expansions, Grids, Section, Source
 from cnngrad.derivation.grids import Fill, Grid, Pair, grids, titled
 from cnngrad.derivation.pictures import MOST_PICTURES
 from cnngrad.layer.expansion import leads
@@ -37,7 +37,7 @@ _CONSOLE = Console()
 
 def figures(derivation: Derivation, style: Style, ending: str) -> list[str]:
     """A figure of each element, 16 by 9 as a slide, for files with this ending; grids have the same place in all."""
-    drawings = [_Drawing(each, style) for each in derivation.elements]
+    drawings = [_Drawing(each, derivation.source, style) for each in derivation.elements]
     width = max(_LEAST, *(drawing.breadth(unit) for drawing in drawings for unit in drawing.units)) + 2 * _MARGIN
     while (used := max(drawing.lay(width) for drawing in drawings)) > width * _RATIO:
         width += 0.5
@@ -70,17 +70,15 @@ class _Drawing(Painter):
         shapes: the layout.
     """
 
-    def __init__(self, derivation: Derivation, style: Style) -> None:
+    def __init__(self, section: Section, source: Source, style: Style) -> None:
         super().__init__(style.precision)
         self.wide = _HIGH
         self.heading = [text for text in (style.title, style.author) if text]
-        (section,) = derivation.sections
-        layer, values, *_ = derivation.source
         *_, table = (block for block in section.blocks if isinstance(block, Expansions))
         (expansion,) = table.expansions
         most_lines = _MOST_LINES if table.in_short else inf
         self.target, self.terms = expansion.target, Written(self, expansion, most_lines, valued=True)
-        names = Names(layer, values)
+        names = Names(layer := source.layer, source.values)
         tensor, index = names.parse(self.target.name)
         operands = [self.operands(block) for block in section.blocks if isinstance(block, Grids)]
         lead, summed = 2, leads(layer, tensor, index[:2])
