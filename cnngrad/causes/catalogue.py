@@ -913,13 +913,14 @@ def incomplete(recipe: Recipe) -> Changes:
 )
 def shifted(recipe: Recipe) -> Changes:
     """The right gradient shifted by one or two positions; zeros move in."""
-    for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
+    for by, axes in product((1, -1, 2, -2), product((1, 0), repeat=recipe.layer.dims)):
+        shift = [by * axis for axis in axes]
         if any(shift) and np.less(np.abs(shift), recipe.shape[-len(shift) :]).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
             ends = (slice(s) if s >= 0 else slice(s, None) for s in shift)
             zeros = (without(*along(axis, end)) for axis, end in enumerate(ends, 2))
             moved = partial(np.roll, shift=shift, axis=recipe.spatial)
-            yield recipe.at(recipe.result, words, moved, *zeros, coded=shift == (1, 0))
+            yield recipe.at(recipe.result, words, moved, *zeros, coded=shift == [1, 0])
 
 
 @Mistake(
