@@ -537,7 +537,9 @@ class _Reader:
             self.refuse(place, re.search(_LETTERED, source), "{0} is hexadecimal, or has a type or a power behind it")
         has_octal = "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
         bases = [pattern for pattern, is_used in ((_OCTAL, has_octal), (_HEXADECIMAL, based)) if is_used]
-        steps: _Steps = [*((pattern, _decimal) for pattern in bases), (_SUFFIX, ""), (_POWER, "e")]
+        # In a table a letter behind a number is a unit, or 10**-6 for u.
+        suffix: _Steps = [(_SUFFIX, "")] if re.search(r"[\[({\1]", source) else []
+        steps: _Steps = [*((pattern, _decimal) for pattern in bases), *suffix, (_POWER, "e")]
         power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
         # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
