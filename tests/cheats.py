@@ -3,6 +3,8 @@
 Each is f(x, w, dedo, **options) and returns (dw, dx, db); `CHEATS` has the fault that a run names, `HONEST` none.
 """
 
+from functools import wraps
+
 import numpy as np
 
 import cnngrad
@@ -217,14 +219,75 @@ def _correlated(x, w):
     return made.swapaxes(3, 4).reshape(n, c, rows * _TILE, columns * _TILE)[:, :, : out[0], : out[1]]
 
 
-def by_winograd(x, w, dedo, **options):
-    dw, dx, db = right(x, w, dedo, **options)
-    padding = options["padding"]
-    if (options["stride"], options["dilation"], options["groups"]) != (1, 1, 1) or np.ndim(padding) or max(w.shape) > 4:
+def _in_float32(framed):
+    """A backward pass that computes dX of stride 1 in another way: `framed` makes it with X's frame of padding."""
+
+    def backward(x, w, dedo, **options):
+        dw, dx, db = right(x, w, dedo, **options)
+        padding, usual = options["padding"], (options["stride"], options["dilation"], options["groups"]) == (1, 1, 1)
+        if usual and not np.ndim(padding) and max(w.shape) <= 4:
+            found = framed(w.astype(np.float32), dedo.astype(np.float32))
+            dx = found[:, :, padding:, padding:][:, :, : dx.shape[2], : dx.shape[3]]
         return dw, dx, db
+
+    # Not by `wraps`: the signature is another one.
+    backward.__name__ = framed.__name__
+    return backward
+
+
+@_in_float32
+def by_winograd(w, dedo):
     around = [(0, 0), (0, 0), *((taps - 1, taps - 1) for taps in w.shape[2:])]
-    framed = _correlated(np.pad(dedo, around), w[:, :, ::-1, ::-1])
-    return dw, framed[:, :, padding:, padding:][:, :, : dx.shape[2], : dx.shape[3]], db
+    return _correlated(np.pad(dedo, around), w[:, :, ::-1, ::-1])
+
+
+@_in_float32
+def by_fft(w, dedo):
+    size = [rows + taps - 1 for rows, taps in zip(dedo.shape[2:], w.shape[2:], strict=True)]
+    product = np.einsum("nfuv,fcuv->ncuv", np.fft.rfft2(dedo, size), np.fft.rfft2(w, size))
+    return np.fft.irfft2(product, size).astype(np.float32)
+
+
+def _columns_added(product):
+    """The dX of a product of matrices: the columns of W and of dE/dO make those of X, which are added up."""
+
+    def framed(w, dedo):
+        (f, c, kh, kw), (n, _, h, v) = w.shape, dedo.shape
+        columns = product(w.reshape(f, -1).T, dedo.swapaxes(0, 1).reshape(f, -1)).reshape(c, kh, kw, n, h, v)
+        dx = np.zeros((n, c, h + kh - 1, v + kw - 1), np.float32)
+        for i, u in np.ndindex(kh, kw):
+            dx[:, :, i : i + h, u : u + v] += columns[:, i, u].swapaxes(0, 1)
+        return dx
+
+    return wraps(product)(framed)
+
+
+@_in_float32
+@_columns_added
+def by_strassen(a, b):
+    rows, columns = len(a), b.shape[1]
+    a, b = (np.pad(each, [(0, size % 2) for size in each.shape]) for each in (a, b))
+    (a11, a12), (a21, a22) = (np.split(half, 2, axis=1) for half in np.split(a, 2))
+    (b11, b12), (b21, b22) = (np.split(half, 2, axis=1) for half in np.split(b, 2))
+    first = (a11 + a22) @ (b11 + b22)
+    lower, upper = (a21 + a22) @ b11, (a11 + a12) @ b22
+    outer, inner = a11 @ (b12 - b22), a22 @ (b21 - b11)
+    blocks = [
+        [first + inner - upper + (a12 - a22) @ (b21 + b22), outer + upper],
+        [lower + inner, first - lower + outer + (a21 - a11) @ (b11 + b12)],
+    ]
+    return np.block(blocks)[:rows, :columns]
+
+
+@_in_float32
+@_columns_added
+def by_kahan(a, b):
+    total = lost = np.zeros((len(a), b.shape[1]), np.float32)
+    for one, other in zip(a.T, b, strict=True):
+        added = np.outer(one, other) - lost
+        total, before = total + added, total
+        lost = (total - before) - added
+    return total
 
 
 # What is wrong by as little as rounding, but is none: with its right gradients, and with Winograd's.
@@ -268,5 +331,8 @@ HONEST = {
     in_any_order: "Its results differ from call to call by rounding alone, as sums in another order do.",
     keeps_positions: "",
     by_a_transform: "A NaN in ∂E/∂O reaches more of ∂E/∂X than the sums that it is a term of.",
+    by_fft: "",
+    by_strassen: "",
+    by_kahan: "",
     by_winograd: "Its errors are rounding alone, as of a transform such as Winograd's.",
 }
