@@ -60,7 +60,9 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     if findings.alone:
         findings = replace(findings, command=_command(options, findings))
     if keep is not None:
-        _keep(keep, findings)
+        # The smallest layer may be one of those that fail.
+        for layer in filter(None, dict.fromkeys([*(outcome.layer for outcome in findings.failing), findings.smallest])):
+            keep.save(f"{layer.folder}.json", to_json(layer.problem) + "\n")
     return _shown(session, options, replace(findings, explained=options.explain), keep)
 
 
@@ -297,12 +299,3 @@ def _begun(options: Check, names: Sequence[str]) -> Kept | None:
     kept = Kept(Path(options.keep))
     kept.begin(names)
     return kept
-
-
-def _keep(kept: Kept, findings: Findings) -> None:
-    """Save the layers that fail as problems, beside the folders of their runs."""
-    layers = [outcome.layer for outcome in findings.failing]
-    if findings.smallest is not None and findings.smallest.name == SMALLEST:
-        layers.append(findings.smallest)
-    for layer in layers:
-        kept.save(f"{layer.folder}.json", to_json(layer.problem) + "\n")

@@ -222,7 +222,7 @@ def unexplained(reports: Sequence[Graded]) -> str:
         if all(mask.all() for mask in masks):
             found.append(f"all elements of {tensor.title}")
             continue
-        for axis, word in zip(range(masks[0].ndim), layer.words_of(tensor), strict=False):
+        for axis, word in enumerate(layer.words_of(tensor)[: masks[0].ndim]):
             places = [(np.nonzero(mask)[axis], mask.shape[axis] - 1) for mask in masks]
             fits = (words for words, test in _ENDS.items() if all(test(*place).all() for place in places))
             if any(last > 0 for _, last in places) and (words := next(fits, "")):
