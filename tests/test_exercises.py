@@ -174,6 +174,8 @@ def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
     (question,) = exercises(layer, ["matrix"]).questions
     x, w = (exercises(layer, ["matrix"]).each[0].arrays[tensor] for tensor in (X, W))
     matrix = np.array(question.right).reshape(-1, 9)
+    labels = [f"row {row}, column {column}" for row in range(1, len(matrix) + 1) for column in range(1, 10)]
+    assert [blank.label for blank in question.blanks] == labels
     o = cnngrad.forward(x, w, padding=((1, 0), (0, 1)), padding_mode="replicate")
     np.testing.assert_array_equal(matrix @ x.ravel(), o.ravel())
     assert "Write down the numbers of the matrix M in o = M·x, with X and O written" in question.words

@@ -276,8 +276,7 @@ class Grader:
     def _not_finite(self) -> Graded:
         """The report on a claim that holds NaN or infinity."""
         bad = ~np.isfinite(self.claim)
-        others = np.where(bad, self.right, self.claim)
-        off = self._off(others.astype(self.right.dtype if self.tolerance.exact else np.float64))
+        off = self._off(np.where(bad, self.right, self.claim).astype(np.float64))
         report = self._graded(bad | off, tuple(np.argwhere(bad)[0].tolist()), found={("not-finite",): None})
         value = report.worst.analytic
         rest = f" The others are {'not right either' if off.any() else 'right'}."
