@@ -84,6 +84,13 @@ def test_more_numbers_than_the_header_promises_are_refused(tmp_path, on_disk):
         Reader(lambda: content).array(Tensor.X, str(tmp_path / "x.npy") if on_disk else "-")
 
 
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31])
+def test_the_largest_size_of_a_shape_is_that_of_int32(size, capsys):
+    """Two columns of W fit into no X with one."""
+    assert main(["forward", "-x", f"{size}x1", "-w", "2x2", "--explain"]) == 2
+    assert ("has a size of more than 2147483647" in capsys.readouterr().err) == (size > 2**31 - 1)
+
+
 @pytest.mark.parametrize("digits", [20, 400, 5000])
 def test_a_shape_that_no_array_has_is_refused(tmp_path, capsys, digits):
     assert main(["forward", "-x", "9" * digits + "x3", "-w", "2x2", "--explain"]) == 2
