@@ -231,8 +231,10 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
     width, height = re.search(r'viewBox="0 [\d.]+ ([\d.]+) ([\d.]+)"', text).groups()
     assert float(width) == 80 * 0.6 + 2
     assert f'width="{width}em" height="{height}em"' in text
-    rows = [float(each.get("y")) for each in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text")]
-    assert float(height) == pytest.approx(rows[-1] + 1.17, abs=0.02)
+    rows = list(ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text"))
+    assert {(row.get("x"), row.get("font-size")) for row in rows} == {("1.00", "1")}
+    lines = [float(row.get("y")) for row in rows]
+    assert [*lines, float(height)] == pytest.approx([1.17 * k for k in range(1, len(lines) + 2)], abs=0.01)
     # Every blank is kept.
     assert ET.fromstring(text).get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
     assert " " not in "".join(ET.fromstring(text).itertext()).partition("180°")[2].replace("\n", "")

@@ -101,18 +101,27 @@ def test_a_number_of_more_than_thirty_digits_is_not_shown(number, told):
         cnngrad.forward([[1]], [[1]], stride=number)
 
 
-def test_blas_has_its_threads_back_after_an_error():
+def test_blas_has_one_thread_inside_and_its_own_back_after_an_error():
     code = """
+import numpy
 from cnngrad import blas
 from cnngrad.threads import run_jobs
-from cnngrad.tensor import Tensor
 
 get = blas.control()[0] if blas.control() else lambda: 2
-assert get() == 2
+inside = 2 - bool(blas.control())
+seen = [get()]
+
+def job(_):
+    seen.append(get())
+    with blas.one_thread():
+        seen.append(get())
+    seen.append(get())
+    1 / 0
+
 try:
-    run_jobs(8, lambda _: 1 / 0)
+    run_jobs(1, job)
 except ZeroDivisionError:
-    print(get() == 2)
+    print([*seen, get()] == [2, inside, inside, inside, 2])
 """
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
