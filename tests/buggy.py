@@ -362,6 +362,11 @@ def group_by_group(q):
     return np.concatenate(groups)
 
 
+def samples_for_filters(q):
+    """dE/dO of each group is stored by filters, but read by samples."""
+    return np.concatenate([g.swapaxes(0, 1).reshape(g.shape) for g in np.split(q.g, q.groups, axis=1)], axis=1)
+
+
 def running_sums(array):
     """A sum that is never reset to 0, for each element in turn."""
     return np.reshape([*itertools.accumulate(array.flat)], array.shape)
@@ -474,6 +479,7 @@ BUGGY = {
         ("dx", lambda q: crop(q, scatter(q, w=q.w.reshape(q.w.shape[::-1]).T)), None),
         ("db", lambda q: q.g.reshape(q.F, -1).sum(axis=1), lambda q: q.F > 3 and q.N > 1),
         ("dx", lambda q: crop(q, scatter(q, w=group_by_group(q))), lambda q: min(q.groups, q.Cg, q.F // q.groups) > 1),
+        ("dw", lambda q: gather(q, g=samples_for_filters(q)), lambda q: min(q.groups, q.N, q.F // q.groups) > 1),
     ],
     "im2col-order": [
         ("dw", lambda q: gather(q, g=other_matrix(q)), lambda q: min(q.N, q.F, q.Ho * q.Wo) > 1),

@@ -22,6 +22,7 @@ from cnngrad.causes.edits import (
     Function,
     Mixed,
     along,
+    by_part,
     flipped,
     only,
     relaid,
@@ -723,15 +724,18 @@ def channels_swapped(recipe: Recipe) -> Changes:
     for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
         if shape[axis] > 1:
             yield recipe.at(result, f"{result.lead_words[axis]}s in reverse", flipped(axis), coded=axis == 1)
+    is_square = layer.group_channels == layer.group_filters > 1
+    exchanged = reshaped(*layer.by_groups), swapped(1, 2), reshaped(*layer.canonical[W])
     if result in (DX, O):
-        if layer.group_channels == layer.group_filters > 1:
-            edits = reshaped(*layer.by_groups), swapped(1, 2), reshaped(*layer.canonical[W])
-            yield recipe.at(W, "filters and channels of W swapped", *edits)
+        if is_square:
+            yield recipe.at(W, "filters and channels of W swapped", *exchanged)
         turned = f"w[{Axes(layer, W):::-1,::-1}] puts them, and W not rotated"
         calls = {"np.flip(w) without axes puts them": (), turned: recipe.spatial}
         for call, axes in calls.items():
             yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
     if result is DW:
+        if is_square and layer.groups > 1:
+            yield recipe.at(DW, "filters and channels swapped in each group", *exchanged)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
     # With a layout of the user's own, channels last may be right.
     if (result is DW or (result is DX and shape[1] > 1)) and not layer.layouts.of(result):
@@ -1052,7 +1056,8 @@ def memory_order(recipe: Recipe) -> Changes:
     for tensor in OPERANDS[recipe.result]:
         own = Axes(recipe.layer, tensor).memory
         pairs = [pair for other in (own[::-1], *_orders_of_blocks(recipe)) for pair in ((own, other), (other, own))]
-        yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO")
+        for groups in sorted({1, recipe.layer.groups}):
+            yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO", groups)
 
 
 @Mistake(
@@ -1406,12 +1411,15 @@ def _letters(layer: Layer, tensor: Tensor, axes: Iterable[int]) -> str:
     return "".join(letters[axis] for axis in axes)
 
 
-def _read_as(recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str) -> Changes:
-    """An array is stored in one order and read in another; `coded`: words of the line of code."""
+def _read_as(
+    recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str, groups: int = 1
+) -> Changes:
+    """An array, or each group of it, is stored in one order and read in another; `coded`: words of the line of code."""
     for lies, read in pairs:
         one, other = (_letters(recipe.layer, tensor, order) for order in (lies, read))
-        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}"
-        yield recipe.at(tensor, words, relaid(lies, read), coded=words == coded)
+        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}{', group by group' * (groups > 1)}"
+        edit = by_part(int(tensor.array is not W), groups, relaid(lies, read))
+        yield recipe.at(tensor, words, edit, coded=words == coded)
 
 
 def some_axes(dims: int) -> list[Array]:

@@ -12,8 +12,8 @@ from cnngrad.arrays import Array
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "Edit", "Function", "Mixed", "along", "flipped", "only", "relaid", "reshaped", "swapped", "taken", "transposed",
-    "without",
+    "Edit", "Function", "Mixed", "along", "by_part", "flipped", "only", "relaid", "reshaped", "swapped", "taken",
+    "transposed", "without",
 ]  # fmt: skip
 
 
@@ -78,9 +78,14 @@ def without(*place: Any) -> Function:
     return edit
 
 
-def relaid(lies: Sequence[int], read: Sequence[int]) -> Edit:
+def relaid(lies: Sequence[int], read: Sequence[int]) -> Function:
     """Read the memory of an array whose axes lie in one order as if they lay in another."""
     return lambda array: array.transpose(lies).reshape([array.shape[k] for k in read]).transpose(np.argsort(read))
+
+
+def by_part(axis: int, count: int, edit: Function) -> Edit:
+    """Edit each of some equal parts along an axis by itself."""
+    return lambda array: np.concatenate([edit(part) for part in np.split(array, count, axis)], axis)
 
 
 def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:
