@@ -14,9 +14,9 @@ from rich.console import Console
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Formula, Grids, Hint, Sentence
 from cnngrad.derivation.board import Board
-from cnngrad.derivation.choice import SECTIONS, Choice
+from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
-from cnngrad.derivation.lesson import lesson
+from cnngrad.derivation.lesson import SECTIONS, lesson
 from cnngrad.derivation.pictures import layer_matrix, pictures
 from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander
@@ -353,7 +353,7 @@ def test_numbers_do_not_change_the_argument():
 
 def test_the_sections_are_in_the_order_of_the_notes():
     sections = cnngrad.derive(X, W, G, b=[1]).sections
-    assert tuple(section.name for section in sections) == SECTIONS
+    assert tuple(section.name for section in sections) == tuple(SECTIONS)
     assert ["".join(map(str, section.title)) for section in sections] == [
         "The layer",
         "O = Conv(X, W) + b",

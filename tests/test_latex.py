@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import cnngrad
-from cnngrad.derivation.choice import SECTIONS
+from cnngrad.derivation.lesson import SECTIONS
 from tests import golden, test_figure
 
 NAMES = sorted(path.stem for path in golden.SAMPLES.glob("*.json"))

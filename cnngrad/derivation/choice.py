@@ -13,9 +13,6 @@ from cnngrad.layer.options import integer
 from cnngrad.schema import Json
 from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 
-# The sections of a lesson, in their order.
-SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "summary")
-
 
 class ElsewhereError(CnngradError):
     """An element that is not explained here; `element` is its name if it is explained elsewhere, else None."""
@@ -45,13 +42,10 @@ class Choice:
     sections: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise a CnngradError for a limit that is not positive, or a section that does not exist."""
+        """Raise a CnngradError for a limit that is not positive."""
         for name in ("limit", "terms"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), 1)
-        for name in self.sections:
-            if name not in SECTIONS:
-                raise CnngradError(f"section {name[:40]!r} is unknown: use {', '.join(SECTIONS)}")
 
     def chosen(self, names: Names, tensors: Sequence[Tensor]) -> list[tuple[Tensor, Index]]:
         """The chosen elements as tensor and index; each must belong to one of the tensors.

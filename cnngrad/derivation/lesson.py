@@ -18,7 +18,7 @@ from cnngrad.derivation.blocks import (
     Source,
 )
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks, matrices, padded
-from cnngrad.derivation.choice import SECTIONS, Choice
+from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters
 from cnngrad.derivation.grids import Cell, Grid, framed_input, framed_output, grids, spread_output
 from cnngrad.derivation.pictures import (
@@ -61,13 +61,16 @@ _MOST_CONNECTIONS = 6
 
 def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> Derivation:
     """The derivation of O, or of the gradients in `tensors`; without `values` in symbols only."""
+    for name in choice.sections:
+        if name not in SECTIONS:
+            raise CnngradError(f"section {name[:40]!r} is unknown: use {', '.join(SECTIONS)}")
     board = Board(layer, values, choice, tensors)
     sections = [
         Section((board.symbol(*element),), tuple(blocks(_element(board, *element))))
         for element in choice.chosen(board.names, tensors)
     ]
     if not sections:
-        made = dict(zip(SECTIONS, _SECTIONS, strict=True)) | (_TRANSPOSED if layer.transposed else {})
+        made = SECTIONS | (_TRANSPOSED if layer.transposed else {})
         there = {name: section for name, section in made.items() if {*section[1]} & {*tensors}}
         w, b = "W rotated" if layer.flip else "W", " + b" * layer.has_bias
         for name, (title, _, make) in there.items():
@@ -545,18 +548,18 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     yield from pictures(board, tensor, index)
 
 
-# The sections of `SECTIONS`: heading, the tensors that they belong to, and the function that writes them.
-_SECTIONS = (
-    ("The layer", RESULTS, _given),
-    ("O = Conv(X, {w}){b}", RESULTS, _output),
-    ("∂E/∂W by the chain rule", (DW,), _filter_gradient),
-    ("∂E/∂W as a convolution", (DW,), _convolution),
-    ("In an MLP", (DX,), _mlp),
-    ("∂E/∂X by the chain rule", (DX,), _input_gradient),
-    ("∂E/∂X as a full convolution", (DX,), _full_convolution),
-    ("∂E/∂b", (DB,), _bias_gradient),
-    ("Summary", GRADIENTS, _summary),
-)
+# The sections by name: heading, the tensors that they belong to, and the function that writes them.
+SECTIONS = {
+    "layer": ("The layer", RESULTS, _given),
+    "output": ("O = Conv(X, {w}){b}", RESULTS, _output),
+    "dw": ("∂E/∂W by the chain rule", (DW,), _filter_gradient),
+    "dw-conv": ("∂E/∂W as a convolution", (DW,), _convolution),
+    "mlp": ("In an MLP", (DX,), _mlp),
+    "dx": ("∂E/∂X by the chain rule", (DX,), _input_gradient),
+    "dx-conv": ("∂E/∂X as a full convolution", (DX,), _full_convolution),
+    "db": ("∂E/∂b", (DB,), _bias_gradient),
+    "summary": ("Summary", GRADIENTS, _summary),
+}
 # The sections that differ in a transposed layer.
 _TRANSPOSED = {
     "output": ("O = Transposed-Conv(X, {w}){b}", RESULTS, _stamping),
