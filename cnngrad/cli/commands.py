@@ -1,6 +1,6 @@
 """The four commands: each reads its input, calls the library, and hands the result on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cnngrad.cli.answer import answer, check_outputs, present
@@ -13,11 +13,12 @@ from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 __all__ = ["backward_command", "check_command", "exercise_command", "forward_command"]
 
 
-def _reader(session: Session, options: Any, results: Iterable[Tensor], elements: Sequence[str] | None = None) -> Any:
-    """The reader of the input files; it refuses a file that results will be written to."""
+def _reader(session: Session, options: Any, results: Sequence[Tensor] = ()) -> Any:
+    """The reader of the input files; it refuses a file that results, or figures of their elements, are written to."""
     from cnngrad.files.problem import Reader
     from cnngrad.files.write import target_files
 
+    elements = options.element if results else None
     outputs = target_files(options.output, options.report, [tensor.key for tensor in results], len(elements or ()))
     solution = filter(None, [getattr(options, "solution", None)])
     return Reader(session.read, session.tell, options.order, [*outputs, *solution])
@@ -26,7 +27,7 @@ def _reader(session: Session, options: Any, results: Iterable[Tensor], elements:
 @takes
 def forward_command(session: Session, options: Forward) -> int:
     """Compute the output O of a layer from X and W."""
-    reader = _reader(session, options, [O], options.element)
+    reader = _reader(session, options, [O])
     # A dE/dO in the problem file is not used, so it need not fit the layer with these options.
     return answer(session, options, options.read(reader).without(DEDO), reader.finish())
 
@@ -34,7 +35,7 @@ def forward_command(session: Session, options: Forward) -> int:
 @takes
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
-    reader = _reader(session, options, GRADIENTS, options.element)
+    reader = _reader(session, options, GRADIENTS)
     return answer(session, options, options.read(reader), reader.finish())
 
 
@@ -43,7 +44,7 @@ def exercise_command(session: Session, options: Exercise) -> int:
     """Make exercises on a layer with new numbers, and their solution; or grade what was handed in."""
     from cnngrad.cli.exercising import make_exercises
 
-    return make_exercises(session, options, _reader(session, options, ()))
+    return make_exercises(session, options, _reader(session, options))
 
 
 @takes
@@ -54,7 +55,7 @@ def check_command(session: Session, options: Check) -> int:
         from cnngrad.files.write import check_is_ours
 
         check_is_ours(options.output)
-    reader = _reader(session, options, ())
+    reader = _reader(session, options)
     if options.mistakes:
         from cnngrad.checks.mistakes import known_mistakes
 
