@@ -578,6 +578,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("0.15D+01 2.5d0\n", [1.5, 2.5]),
         ("0x1p+1 0x2.8p+1", [2, 5]),
         ("[1.5f32, 2.0f32]", [1.5, 2]),
+        ("{1.5e-05f, 2.5E+05f, 0x1p+1f}", [1.5e-5, 2.5e5, 2]),
         ("> dx\n[1] 1 2 3", [1, 2, 3]),
         ("Columns 1 to 2 1  2\n 4  5\n\nColumns 3 to 3 3\n 6\n[ CPUFloatType{2,3} ]", [[1, 2, 3], [4, 5, 6]]),
     ],

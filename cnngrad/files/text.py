@@ -57,7 +57,7 @@ _SUFFIX = re.compile(
 )
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 # Without a declared type these may be hexadecimal.
-_LETTERED = r"[0-9](?<![\w.].)[0-9]*+[dDfF][0-9]*+(?![-+\w.])"
+_LETTERED = r"[0-9](?<![\w.].)(?<![eEpP][-+].)[0-9]*+[dDfF][0-9]*+(?![-+\w.])"
 # Numbers of this size may have fewer decimals, of at least three, than their power of ten.
 _LARGE = 1e4
 _ROUNDED = re.compile(r"\.(?<=[1-9].)(?<![\w.]..)([0-9]{3,17}+)[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]| \*)")
@@ -575,7 +575,8 @@ class _Reader:
     def explain(self, place: int, source: str, apart: str, mark: str) -> NoReturn:
         """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
         self.refuse(place, ";" in source and ";" not in apart + mark, f"';' may end a row, or an element; {_UNEVEN}")
-        depth = np.cumsum(np.append(0, _DEPTHS[np.frombuffer(source.encode(), np.uint8)]))
+        codes = np.frombuffer(source.encode(), np.uint8)
+        depth = np.cumsum(np.append(np.int8(0), _DEPTHS[codes]), dtype=np.int32)
         if depth[-1] > 0:
             self.fail(place + int(np.flatnonzero(depth < depth[-1])[-1]), "this bracket is never closed")
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
