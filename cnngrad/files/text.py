@@ -498,8 +498,8 @@ class _Reader:
         is_counted = _is_counted(array)
         # A number in quotation marks in each line is its index, as R writes it.
         is_index = width > 1 and source.count('"') == 2 * len(array) * height
-        is_index = is_index or (not is_counted and height > 1 < width - 1 and _grid(array[0, :, :-1]))
-        self.refuse(place, is_index, _COUNTED)
+        is_index = is_index or (not is_counted and height > 2 < width and _grid(array[0, :, :-1]))
+        self.refuse(place, is_index and {"column", "page", "sizes"}.isdisjoint(self.about), _COUNTED)
         has_pairs = mark == "," in lines and width == 2 and array.dtype.kind == "i"
         return array, _COMMAS if has_pairs else _COUNTED if is_counted else ""
 
