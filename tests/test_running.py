@@ -534,6 +534,11 @@ def found(function, *names):
     return findings
 
 
+def test_a_nan_must_reach_the_sums_that_it_is_a_term_of():
+    findings = found(lambda x, w, dedo, **options: right(x, w, np.nan_to_num(dedo), **options), "plain")
+    assert "a NaN in ∂E/∂O is lost on the way to ∂E/∂X" in [fault.says for fault in findings.faults]
+
+
 def with_dx(change):
     """A function that is right except for dE/dX, which it computes with changed options."""
 
