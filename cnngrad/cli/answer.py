@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cnngrad.cli.options import Backward, Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
@@ -13,8 +14,6 @@ from cnngrad.schema import SCHEMA
 from cnngrad.tensor import DEDO, O, Tensor
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from cnngrad.arrays import Array, Operand
     from cnngrad.checks import Report
     from cnngrad.checks.mistakes import Mistakes
@@ -125,15 +124,17 @@ def present(
 
     if options.output is not None:
         write_results(options.output, found.as_json())
-    show = partial(_print, options, found.blocks(options.precision), False)
+    show: Callable[[TextIO], Any] = partial(_print, options, found.blocks(options.precision), False)
     if getattr(options, "form", None) and options.report is None:
-        show = partial(_print_form, options, found)
+        from cnngrad.render.documents import document
+
+        show = methodcaller("write", document("", found, style_of(options)))
     _present(session, options, found, found.as_json, show)
     return {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}[found.passed]
 
 
 def _present(
-    session: Session, options: Saved, shown: Any, content: Callable[[], Any], show: "Callable[[TextIO], None]"
+    session: Session, options: Saved, shown: Any, content: Callable[[], Any], show: Callable[[TextIO], Any]
 ) -> None:
     if (report := options.report) is not None:
         from cnngrad.render.documents import write
@@ -154,7 +155,7 @@ def _present(
         session.tell(f"{' and '.join(files)} {'is' if files == [report] else 'are'} saved")
 
 
-def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout: "TextIO") -> None:
+def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout: TextIO) -> None:
     from cnngrad.render.painter import Painter
     from cnngrad.render.terminal import make_console, show, show_in_pages
 
@@ -170,20 +171,10 @@ def style_of(options: Saved) -> "Style":
     return Style(**{name: value for name in Style._fields if (value := getattr(options, name, None)) is not None})
 
 
-def _print_form(options: Saved, found: Any, stdout: "TextIO") -> None:
-    from cnngrad.render.documents import document
-
-    stdout.write(document("", found, style_of(options)))
-
-
-def _print_results(options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: "TextIO") -> None:
-    from cnngrad.derivation.grids import result_grids
-    from cnngrad.layer.names import Names, canonical_values
+def _print_results(options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: TextIO) -> None:
     from cnngrad.render.matrix import show_results
 
-    names = Names(layer, canonical_values(layer, results))
-    grids = (result_grids(names, tensor) for tensor in results)
-    show_results(stdout, layer.describe(), grids, options.precision, options.color)
+    show_results(stdout, layer, results, options.precision, options.color)
 
 
 # Bytes of memory for each byte of an array that is printed as JSON, at least: a float takes an object of 24 bytes, a

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from cnngrad.derivation.grids import Fill, Grid, Item
+from cnngrad.derivation.grids import Fill, Grid, Item, result_grids
 from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation, align
-from cnngrad.layer.names import Symbol
+from cnngrad.layer import Layer
+from cnngrad.layer.layout import Arrays
+from cnngrad.layer.names import Names, Symbol, canonical_values
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 
 if TYPE_CHECKING:
@@ -25,14 +27,15 @@ _T = TypeVar("_T")
 Line = list[tuple[str, str]]
 
 
-def show_results(file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int, color: str) -> None:
+def show_results(file: TextIO, layer: Layer, results: Arrays, precision: int, color: str) -> None:
     """Print the layer's line, and the first matrices of each result."""
     console = make_console(file, color) if file.isatty() or chosen_color(color) == "always" else None
     width = console.width if console else PLAIN_WIDTH
     fitting = Fitting(precision, width, not (file.encoding or "utf-8").lower().startswith("utf"))
-    lines = [[(line, "bold")] for line in textwrap.wrap(layer, width)]
-    for result in grids:
-        matrices = tuple(result)
+    names = Names(layer, canonical_values(layer, results))
+    lines = [[(line, "bold")] for line in textwrap.wrap(layer.describe(), width)]
+    for tensor in results:
+        matrices = tuple(result_grids(names, tensor))
         more = len(matrices) - _MOST_MATRICES
         lines += [[], *fitting.lines(matrices[:_MOST_MATRICES])]
         lines += [[(f"… {more} more matrices; -o FILE saves them all", DIM)]] * (more > 0)
