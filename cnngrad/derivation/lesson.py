@@ -467,9 +467,7 @@ def _scattering(board: Board) -> Said:
     result, array = layer.role[DX], layer.role[DEDO]
     (middle,) = telling(layer, layer.role[O], 1)
     numbered = board.valued(array, middle)
-    window = "window"
     if layer.transposed:
-        window = "stamp"
         yield "For ", *numbered, " the stamp is"
     else:
         back = "cut off at the end (shown as -)" if layer.mode == "zeros" else "folded back at the end"
@@ -481,7 +479,8 @@ def _scattering(board: Board) -> Said:
             *numbered,
             " it is",
         )
-    title, covered = f"{result.title}, the {window} marked", list(map(Axis.window, layer.axes, middle[2:]))
+    title = f"{result.title}, the {'stamp' if layer.transposed else 'window'} marked"
+    covered = list(map(Axis.window, layer.axes, middle[2:]))
     marked = matrices(names, result, title=title, track=framed_input, covered=covered)
     yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", names.symbol(array, middle)]
 
