@@ -44,6 +44,7 @@ def raw_advice(name: str, content: bytes) -> str | None:
     )
 
 
+_SAVED = 'save the array itself, np.save("X.npy", X)'
 _PANDAS = 'np.save("X.npy", pandas.read_csv("FILE", sep=None, engine="python").to_numpy()), without its index'
 _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16'
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
@@ -51,6 +52,7 @@ _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,
 _IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz.]*\Z"
 _LOG = r"(?:INFO|DEBUG|WARN(?:ING)?|ERROR|LOG)\b|[IWEF][0-9]{4} |[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[ T][0-9]{2}:"
 _TITLES = r'\A\s*+(?:"?[A-Za-z_][\w.]*+"?(?:[ \t]++|(?=\n)))++\n[ \t]*+"?[-+.0-9<_]'
+_DRAWN = r"(?m)^[ \t]*(?:[|+├─](?:[ *]*[A-Za-z]\w* *[*|]|[ :|+=]*[-─])|:?-+:? *\|)"
 _ELEMENTS = r"(?m)(?:^\s*\w*|[{(,]\s*)(?:[\[(][0-9, ]+[\])])+ *(?:=>?|:)"
 _CALL = r"[\w.](?<!\b[aA]rray)(?<!\b[tT]ensor)(?<![0-9])\("
 # Texts that hold no readable array: a pattern, what the text is, and what to do with it; the first match counts.
@@ -68,17 +70,13 @@ _TEXTS = (
     (r"(?m)^\w+:[ \t]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE"))["X"])'),
     (r"(?m)\A---[ \t]*$|^[ \t]*- [^\n]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
-    (_ELEMENTS, "elements with indices", "leave numbers alone, in one line"),
+    (_ELEMENTS, "elements with indices", f"leave numbers alone, in one line, or {_SAVED}"),
     (r"sparse", "a sparse array", 'np.save("X.npy", X.to_dense()), or X.toarray() in SciPy'),
     (r"(?i)[0-9.][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
     (r"(?i)[\[(,\s](?:true|false)[\]),\s]", "booleans", 'save them as integers: np.save("X.npy", np.array(X, int))'),
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (rf"{_TITLES}|\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
-    (
-        r"(?m)^[ \t]*(?:[|+├─](?:[ *]*[A-Za-z]\w* *[*|]|[ :|+=]*[-─])|:?-+:? *\|)",
-        "a drawn table",
-        "leave its rows of numbers alone",
-    ),
+    (_DRAWN, "a drawn table", f"leave its rows of numbers alone, or {_SAVED}"),
     (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
     (_CALL, "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),
@@ -97,4 +95,4 @@ def text_advice(name: str, text: str) -> str:
     for pattern, words, line in _TEXTS:
         if re.search(pattern, text[:_LOOKED_AT]):
             return f"it seems to be {words}: {line.replace('FILE', name)}"
-    return 'save the array itself, np.save("X.npy", X), or print nested lists, X.tolist()'
+    return f"{_SAVED}, or print nested lists, X.tolist()"
