@@ -108,8 +108,7 @@ class Board:
         yield sums
         if sums.has_zeros:
             yield Hint("--zeros shows the products with 0 too, as the notes do.")
-        rest = prod(shape) - len(shown)
-        if rest:
+        if rest := prod(shape) - len(shown):
             told = [part for at in shown for part in (", ", self.symbol(tensor, at), f" {self.remark(tensor, at)}")]
             how = "other one works" if rest == 1 else f"other {rest} work"
             yield "Shown: ", *told[1:], f". The {how} the same way."

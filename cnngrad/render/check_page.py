@@ -101,9 +101,8 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     tables = ""
     for name, cells in zip(names, zip(*every, strict=True), strict=True):
         rows = f'<tr><td class="corner" role="presentation"></td>{head}</tr>'
-        for start in range(0, len(cells), width):
-            shown = "".join(cells[start : start + width])
-            rows += f'<tr><th scope="row">{start // width + 1}</th>{shown}</tr>'
+        for number_of, row in enumerate(np.reshape(cells, (-1, width)), start=1):
+            rows += f'<tr><th scope="row">{number_of}</th>{"".join(row)}</tr>'
         tables += f'<table class="grid" role="grid"><caption>{name}</caption>{rows}</table>'
     return f'<div class="row">{tables}</div>'
 
