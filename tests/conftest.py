@@ -92,7 +92,7 @@ def unnamed(monkeypatch):
 @pytest.fixture
 def undiagnosed(unnamed, monkeypatch):
     """For tests of verdicts: skips the search for a cause."""
-    monkeypatch.setattr("cnngrad.causes.search.Search.relations", lambda *_: None)
+    monkeypatch.setattr("cnngrad.causes.search.Search.relations", lambda *_: ())
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The only search for the cause of a wrong result: one mistake, one with a factor, two, or a wrong relation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import product, takewhile
@@ -243,10 +242,9 @@ class Search:
         least = rms(self._allowed(self.array)) + _ROUNDING * rms(self.array)
         for tensor in (*[result.array] * (result in weight_decay.results), None):
             own = as_user(self.right, self.data.arrays[tensor]) if tensor else np.ones_like(right)
-            both, factors = np.array([right.ravel(), own.ravel()], np.float64), [1.0]
-            with may_overflow(), suppress(np.linalg.LinAlgError):
-                scale = np.linalg.solve(both @ both.T, both @ self.array.ravel())[0]
-                factors.append(min(self.factors, key=lambda known: abs(known - scale)))
+            both = np.stack([right, own, self.array]).reshape(3, -1).astype(np.float64)
+            scale, _ = np.linalg.lstsq(both[:2].T, both[2])[0]
+            factors = [1.0, min(self.factors, key=lambda known: abs(known - scale))]
             # Fewer numbers fit some factor and some multiple by chance.
             for factor in dict.fromkeys(factors[: 1 + (np.count_nonzero(self.array) > _FEWEST_NUMBERS + 1)]):
                 with may_overflow():
@@ -254,20 +252,16 @@ class Search:
                     rate = float(np.median(rates)) if rates.size else 0.0
                     # Anything smaller is rounding.
                     is_more = min(abs(factor) * rms(right), abs(rate) * rms(own)) > least
-                if is_more:
-                    self._add(tensor, rate, factor, spare)
-
-    def _add(self, tensor: Tensor | None, rate: float, factor: float, spare: int) -> None:
-        """Keep the shortest number near a rate that, with the right result times a factor, gives the claim."""
-        for digits in range(1, 9):
-            number = float(f"{rate:.{digits}g}")
-            words = ", ".join(filter(None, (self.factors[factor], added(self.right, number, tensor).detail)))
-            way = added(self.right, number / factor, tensor).but(words, factor=factor)
-            if fits := self.fit(way, spare=spare):
-                # With a factor of 1 or -1, the array was there before: old contents.
-                mistake = weight_decay if tensor and abs(number) != 1 else old_contents
-                self._keep_way(way, fits[0], mistake, *_OF_SIGN.get(factor, (scaled,)))
-                return
+                # The shortest number near the rate that gives the claim.
+                for digits in range(1, 9) if is_more else ():
+                    number = float(f"{rate:.{digits}g}")
+                    words = ", ".join(filter(None, (self.factors[factor], added(self.right, number, tensor).detail)))
+                    way = added(self.right, number / factor, tensor).but(words, factor=factor)
+                    if fits := self.fit(way, spare=spare):
+                        # With a factor of 1 or -1, the array was there before: old contents.
+                        mistake = weight_decay if tensor and abs(number) != 1 else old_contents
+                        self._keep_way(way, fits[0], mistake, *_OF_SIGN.get(factor, (scaled,)))
+                        break
 
     def besides(self) -> Found:
         """The mistakes that give all elements of the claim but one, which their words name."""
@@ -377,8 +371,8 @@ class Search:
                     return f"In every wrong element {told(self._own, self._user, part.detail)} {words}"
         return ""
 
-    def relations(self, recipe: Recipe | None, tries: float) -> Relations | None:
-        """The relations that the claim follows; None if none are found.
+    def relations(self, recipe: Recipe | None, tries: float) -> Relations:
+        """The relations that the claim follows; empty if none are found.
 
         Args:
             recipe: the recipe that gives the claim; None to try other relations.
@@ -386,11 +380,11 @@ class Search:
         """
         is_chance = recipe is None and np.count_nonzero(self.array) <= _FEWEST_NUMBERS
         if is_chance or self.right.result is DB:
-            return None
+            return ()
         self.data.tries.left = tries
         found = read_relations(recipe) if recipe is not None else _other_relations(self.data.layer)
         tried = takewhile(lambda _: self.data.tries.left >= 0, found)
-        return next((each for each in tried if self.fit(self.right.by(each))), None)
+        return next((each for each in tried if self.fit(self.right.by(each))), ())
 
     def shows(self, mistake: Mistake) -> bool:
         """Whether a mistake changes the claim, if that is right. If it keeps the shape, only numbers can reveal it."""
@@ -482,7 +476,7 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     claims = []
     for result in results:
         right = made(right_recipe(data.layer.own, result), data)
-        rounding = (right.dtype.kind == "f") * _ROUNDING * np.abs(right).max(initial=0)
+        rounding = _ROUNDING * np.abs(right).max(initial=0)
         claims.append(Search(data, result, right, lambda *_, off=rounding: off))
     computed = {claim.right.result for claim in claims}
     made_here = [each for each in CATALOGUE if each.short and computed & {*each.results} and each.suits(data.layer)]

@@ -144,7 +144,7 @@ class Grader:
             says = says or f"No known mistake gives this: {where}.{shared and f' {shared}.'}"
         relations: Relations = ()
         if found.recipe is not None or (is_unknown and not shared):
-            relations = self._search.relations(found.recipe, self.tries) or ()
+            relations = self._search.relations(found.recipe, self.tries)
         return replace(report, **vars(found) | {"says": says}, relations=relations, where=where)
 
     def _rounded(self) -> dict[str, Any]:
