@@ -546,6 +546,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("(Pdb) dx\narray([1, 2])", [1, 2]),
         # A list of one array, as torch.autograd.grad returns it, is no axis.
         ("(tensor([[1, 2],\n        [3, 4]]),)", [[1, 2], [3, 4]]),
+        ("tensor([[1, 2],\n        [3, 4]], names=('H', 'W'))", [[1, 2], [3, 4]]),
         ("nested_tensor([\n  tensor([1, 2]),\n  tensor([3, 4])\n])", [[1, 2], [3, 4]]),
         ("[array([[1, 2],\n       [3, 4]])]", [[1, 2], [3, 4]]),
         ("[[5,],\n [6,]]", [[5], [6]]),

@@ -93,11 +93,11 @@ _FUNCTIONS = re.compile(
     r"(?:new\s+)?(?:\w+(?:\.|::)){0,2}(?:(?:(?:as|to|nested)_?)?(?:array|tensor)(?:[1-5]d)?|[A-Z]\w*(?:Array|Tensor)"
     r"|Array|Tensor|constant|[mM]atrix|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
-_BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
+_KEYS = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|names|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
 _FACTOR = r"(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?0?[0-9]{1,2})?|0\.0*+1)[ \t]*+\*"
 _KEYWORD = re.compile(
-    rf"(?<![\w.])(?:(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?|numpy=|value="
+    rf"(?<![\w.])(?:(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_KEYS})={_VALUE}),?|numpy=|value="
     rf"|(?<=\x01){_FACTOR})"
 )
 _BOXES = re.compile(
@@ -137,7 +137,7 @@ _HEADER = re.compile(
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?)"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
-    rf"|(?:{_PROMPT})?(?!\[|new\b)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})"
+    rf"|(?:{_PROMPT})?(?!\[|new\b)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_KEYS})=)(?P<label3>{_NAME})"
     rf"(?P=quote)[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND}|{_NAMED_SIZES})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?:[ \t]*+(?P<sizes4>{_TIMES})"
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
