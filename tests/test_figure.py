@@ -272,3 +272,9 @@ def test_a_lesson_stays_a_lesson(tmp_path):
     elements = cnngrad.derive("3x3", "2x2", "2x2", elements=["x22", "x11"])
     elements.save(str(tmp_path / "b.md"))
     assert (tmp_path / "b.md").read_text(encoding="utf-8").count("## ") == 2
+
+
+def test_the_smallest_figure_is_20_ems_wide_between_its_margins_and_as_high_as_a_slide():
+    svg = document(".svg", cnngrad.derive([[1]], [[1]], [[1]], elements=["w11"]))
+    _, _, width, height = ET.fromstring(svg).get("viewBox").split()
+    assert (width, float(height)) == ("20.40", pytest.approx(20.4 * 9 / 16, abs=0.01))

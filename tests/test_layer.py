@@ -276,3 +276,17 @@ def test_the_filter_layout_of_a_transposed_layer_has_its_own_order():
 def test_the_samples_and_filters_of_o_count_for_its_numbers():
     with pytest.raises(CnngradError, match=r"O would have 2.2e\+12 numbers"):
         make_layer((2**20, 1, 1, 1), (2**21, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("filters", "b", "must"),
+    [
+        ((1, 1), (2,), r"one number for the one filter, shape \(\) or \(1,\)"),
+        ((1, 1, 1), (2,), r"one number for the one filter, shape \(\) or \(1,\)"),
+        ((2, 1, 1, 1), (1,), r"one number per filter, shape \(2,\)"),
+    ],
+)
+def test_how_many_numbers_b_must_have_depends_on_the_axes_of_w(filters, b, must):
+    x = np.ones((1,) * len(filters))
+    with pytest.raises(cnngrad.CnngradError, match=f"b must have {must}"):
+        cnngrad.forward(x, np.ones(filters), np.ones(b))
