@@ -414,8 +414,8 @@ def test_answers_are_graded_on_the_command_line(tmp_path, monkeypatch, capsys):
     assert re.search(r"sign-flipped +1  bob\n", out)
     assert "Row 3, question 2: 1 answer for 4 blanks; write ? for one that is not answered." in out
     assert "sign-flipped" in (tmp_path / "grades.md").read_text()
-    assert main([*command, "--grade", "a.csv", "--partial", "50"]) == 0
-    assert re.search("^bob +0.5 +0.5 +0$", capsys.readouterr().out, re.MULTILINE)
+    assert main([*command, "--grade", "a.csv", "--partial", "99"]) == 0
+    assert re.search("^bob +0.99 +0.99 +0$", capsys.readouterr().out, re.MULTILINE)
     for content, said in (
         (b"name,1,2\n", "the first line of b.csv is 'name,1,2': for this sheet it is student,1,2"),
         (b"", "b.csv is empty: it must hold a row of answers for each student"),

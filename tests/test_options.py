@@ -1,6 +1,7 @@
 """An option either has an effect where it stands, or is an error that says where it has one."""
 
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def test_every_option_is_in_the_table_or_may_stand_anywhere(command):
     ruled = {flag for rules in RULES[command] for options, *_ in rules for flag in options.split()}
     assert ruled <= flags_of(command)
     assert flags_of(command) - ruled <= ANYWHERE
+
+
+# The values that options with a number admit.
+RANGES = {
+    "--limit": "x>=1", "--terms": "x>=1", "--precision": "1<=x<=17", "--seed": "x>=0", "--jobs": "1<=x<=64",
+    "--timeout": "0.1<=x<=1000000", "--points": "x>=0", "--memory": "1<=x<=1073741824", "--count": "1<=x<=1000",
+    "--partial": "0<=x<=100",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", RULES)
+def test_numbers_of_options_have_ranges(command, capsys):
+    params = typer.main.get_command(app).commands[command].params
+    ranged = {param.opts[0] for param in params if hasattr(param.type, "min")}
+    assert ranged <= RANGES.keys()
+    for flag in sorted(ranged):
+        assert main([command, flag, "-1"]) == 2
+        assert re.search(rf": -1(\.0)? is not in the range {re.escape(RANGES[flag])};", capsys.readouterr().err), flag
 
 
 @pytest.mark.parametrize("command", commands.REFUSED)

@@ -14,7 +14,7 @@ from cnngrad.programs.conditions import separating
 from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
 from cnngrad.programs.shrinking import shrunk
-from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered
+from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered, sizes
 from cnngrad.programs.verdicts import Outcome
 from cnngrad.tensor import Tensor
 from tests import claims, golden, reference, schema
@@ -193,9 +193,11 @@ def test_a_few_sizes_and_the_next_ones_are_tried():
 
 
 def test_one_group_all_channels_in_one_group_and_fewer_in_each_are_tried():
-    _, smaller = tried((1, 6, 1, 1), (9, 2, 1, 1), groups=3)
+    best, smaller = tried((1, 6, 1, 1), (9, 2, 1, 1), groups=3)
     found = {(each.layer.groups, each.layer.channels, each.layer.filters) for each in smaller}
     assert found == {(3, 6, 9), (1, 2, 3), (1, 6, 9), (3, 3, 3), (3, 3, 9), (3, 6, 3), (3, 6, 6)}
+    # The layer itself is tried with other numbers alone.
+    assert all(each.layer is best.layer or sizes(each.layer) != sizes(best.layer) for each in smaller)
 
 
 @pytest.mark.parametrize(("name", "most", "number"), [("_MOST_RUNS", 9, 9), ("_LONGEST", -1.0, 0)])
