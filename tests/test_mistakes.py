@@ -1379,9 +1379,9 @@ def test_a_mistake_is_told_with_one_wrong_element_besides(factor, mistake):
 
 def test_a_factor_is_told_with_six_digits():
     x, w, dedo, grads = decimals(0, (3, 3), (2, 2))
-    for factor, told in ((1 / 7, "by 0.142857)"), (1 + 1 / 7e4, "by 1.00001)")):
-        report = cnngrad.check(x, w, dedo, dx=factor * grads.dx).gradients["dEdX"]
-        assert (report.mistake, told in report.hint) == ("scaled", True), report.hint
+    report = cnngrad.check(x, w, dedo, dx=grads.dx / 7).gradients["dEdX"]
+    assert report.mistake == "scaled"
+    assert "by 0.142857)" in report.hint
 
 
 def test_a_wrong_array_is_told_with_one_wrong_element_besides_but_not_with_a_factor_too():
