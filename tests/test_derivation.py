@@ -506,6 +506,19 @@ def test_the_layers_matrix_is_printed_if_it_fits_a_screen(shapes, options, title
     assert any("too large to print" in each for each in told(derivation)) == (not titles)
 
 
+@pytest.mark.parametrize(
+    ("shapes", "options", "words", "is_said"),
+    [
+        (("3x3", "2x2", "1x1"), {"dilation": 2}, "(dilation)", True),
+        (("3x3", "1x1", "3x3"), {"dilation": 2}, "(dilation)", False),
+        (("4x4", "2x2", "2x2"), {"stride": 2}, "The filter moves one cell at a time here", True),
+        (("3x3", "2x2", "1x1"), {"stride": 2}, "The filter moves one cell at a time here", False),
+    ],
+)
+def test_gaps_are_spoken_of_between_several_elements_alone(shapes, options, words, is_said):
+    assert (words in " ".join(told(cnngrad.derive(*shapes, **options)))) == is_said
+
+
 @given(layers(most=4))
 def test_every_layer_has_a_derivation(case):
     x, w, b, dedo = case.data()

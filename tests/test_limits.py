@@ -56,6 +56,13 @@ def test_the_products_with_zeros_of_a_window_are_all_written_if_there_are_32(ker
     assert ("All its products" in str(cnngrad.derive(*shapes, padding=1, limit=4, sections=["output"]))) == is_whole
 
 
+def test_the_right_sum_of_a_wrong_element_has_64_terms():
+    x, claim = np.ones((5, 13), int), [[0]]
+    report = cnngrad.check(x, [[1]], x, dw=claim).gradients["dEdW"]
+    right = report.compare((0, 0, 0, 0)).right
+    assert (len(right.terms), right.count) == (64, 65)
+
+
 def test_more_than_twelve_matrices_of_a_result_are_counted(capsys, tmp_path):
     for count, said in ((12, []), (14, ["… 2 more matrices; -o FILE saves them all"])):
         (tmp_path / "p.json").write_text(json.dumps({"X": np.ones((count, 1, 1, 1)).tolist(), "W": [[[[1]]]]}))
