@@ -1005,14 +1005,6 @@ def test_decimals_that_are_cut_are_told():
             assert found.hint.endswith("2 decimal places, not rounded: round to the nearest number.")
 
 
-def test_arrays_that_are_quantised_to_int8_are_told():
-    q = buggy.Layer(LAYERS[0])
-    scale = np.abs(q.w).max() / 127
-    steps = np.rint(q.w / scale).astype(int)
-    hint = graded(q, "dx", scale * buggy.crop(q, buggy.scatter(q, w=steps))).hint
-    assert "(W to int8, with one scale for the array)" in hint
-
-
 def test_a_claim_that_is_not_finite_is_a_finding(tmp_path, capsys):
     x, w, _, dedo = LAYERS[0].data()
     dx = cnngrad.backward(x, w, dedo, **LAYERS[0].options).dx.astype(float)

@@ -1240,7 +1240,6 @@ def products_rounded(recipe: Recipe) -> Changes:
         "whole numbers": np.trunc,
         "the nearest whole numbers": np.rint,
         "one decimal place": lambda array: array.round(1),
-        "int8, with one scale for the array": lambda array: (unit := np.abs(array).max() / 127) * np.rint(array / unit),
     }
     for words, change in ways.items():
         every, edit = recipe, Mixed(change)
