@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import cnngrad
@@ -81,6 +81,20 @@ def test_a_right_gradient_of_16_bits_is_not_wrong_however_it_is_printed(case, se
         claims[name] = np.array([json.loads(text) for text in texts]).reshape(short.shape).tolist()
     assert cnngrad.check(x, w, dedo, **claims, **case.options).passed is not False
     assert cnngrad.check(x, w, dedo, **claims, **case.options, written=form).passed is not False
+
+
+@given(layers(), st.integers(0, 2**16), st.integers(1, 12), st.sampled_from([np.floor, np.rint, np.trunc]))
+def test_a_right_gradient_in_fixed_point_is_not_wrong_and_its_steps_are_named(case, seed, bits, rounded):
+    x, w, _, dedo = case.data(seed, np.float64)
+    grads = cnngrad.backward(1.017 * x, w, 0.3 * dedo, **case.options)
+    for name in ("dw", "dx"):
+        claim = rounded(getattr(grads, name) * 2.0**bits) / 2.0**bits
+        # Whole numbers have no steps.
+        assume((claim % 1).any())
+        report = cnngrad.check(1.017 * x, w, 0.3 * dedo, **{name: claim.tolist()}, **case.options)
+        says = next(iter(report.gradients.values())).says
+        assert report.passed is not False
+        assert report.passed or "too coarsely" in says or "say --as" in says
 
 
 @pytest.mark.usefixtures("undiagnosed")

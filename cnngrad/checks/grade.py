@@ -1,6 +1,7 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any
@@ -30,6 +31,8 @@ _INPUTS = 3
 _LOOPS = 8
 # Number of elements that rounding moves all towards 0 with a probability below one in a thousand.
 _MANY = 10
+# Fixed-point numbers in a text have fewer bits behind the point.
+_MOST_BITS = 24
 # Advice for numbers that may be rounded on purpose.
 _MEANT = "say --as {} if it is meant to"
 
@@ -157,11 +160,8 @@ class Grader:
         # Rounding hardly ever moves so many numbers towards 0.
         if cut and self.claim.size >= _MANY:
             return cut
-        for half in reversed(HALVES) if self.is_text and not form.asked else ():
-            # So few numbers may have 16 bits by chance. If they do have them on purpose, they are the right ones.
-            other, meant = replace(seen, format=half), as_meant(self.claim, half)
-            if other.holds(meant, seen.format).all() and self._within(other, other.moved(self.claim)):
-                return _precise(None, f"is right only if its numbers are {half} values", f"say --as {half} if they are")
+        if self.is_text and not form.asked and (other := next(self._possible(), None)):
+            return _precise(None, f"is right only if its numbers are {other}", f"say --as {other.name} if they are")
         if cut or tolerance.exact:
             return cut
         if not form.asked:
@@ -175,6 +175,18 @@ class Grader:
                 if self._within(alone):
                     return _precise(False, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be")
         return {}
+
+    def _possible(self) -> Iterator[Form]:
+        """Forms that a text's numbers may have on purpose, though it may be chance, in which they are right."""
+        for half in reversed(HALVES):
+            other = replace(self._seen, format=half)
+            held = other.holds(as_meant(self.claim, half), self._seen.format)
+            if held.all() and self._within(other, other.moved(self.claim)):
+                yield Form(half)
+        bits = next((n for n in range(_MOST_BITS) if not (self.claim * 2.0**n % 1).any()), 0)
+        fixed = Form(units={"fixed": bits})
+        if bits and (self._error <= self._tolerance(fixed).allowed(self.claim, self.sizes, self.right)).all():
+            yield fixed
 
     @cached_property
     def _error(self) -> Array:
