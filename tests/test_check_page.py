@@ -72,6 +72,20 @@ def test_a_matrix_of_930_elements_is_not_shown():
     assert not tables(page)
 
 
+@pytest.mark.parametrize(("digits", "shown"), [(3, "0.333"), (9, "0.333333333")])
+def test_its_numbers_have_the_digits_that_are_asked_for(digits, shown, tmp_path):
+    problem = {"X": [[1]], "W": [[2]], "dEdO": [[1 / 3]]}
+    (tmp_path / "p.json").write_text(json.dumps(problem))
+    (tmp_path / "dw.json").write_text("[[1.5]]")
+    words = ["--dw", str(tmp_path / "dw.json"), "--precision", str(digits), "--report", str(tmp_path / "a.html")]
+    assert main(["check", str(tmp_path / "p.json"), *words]) == 1
+    page = (tmp_path / "a.html").read_text()
+    # In the matrix of the right numbers, in the sum of an element, and in the report's text.
+    assert list(tables(page)[1][1].values()) == [shown]
+    assert sums_of(page)["dEdW 0 0 0 0"][0].endswith(f"should be {shown}")
+    assert re.search(rf"the finite difference is {shown}(?![0-9])", page)
+
+
 def test_a_caption_says_what_rows_and_columns_are():
     x, w = np.ones((2, 2, 5), int), np.ones((3, 2, 2), int)
     dedo = np.ones((2, 3, 4), int)

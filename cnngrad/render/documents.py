@@ -121,8 +121,8 @@ def _html(shown: Shown, style: Style) -> str:
         return html_document(shown, style)
     if isinstance(shown, Report):
         # The page shows the matrices as tables, so its text needs none.
-        blocks = (block for block in shown.blocks(_PLAIN.precision) if not isinstance(block, Grids))
-        return check_page(shown, style.precision, text_of(Painter(_PLAIN.precision).blocks(blocks)))
+        blocks = (block for block in shown.blocks(style.precision) if not isinstance(block, Grids))
+        return check_page(shown, style.precision, text_of(Painter(style.precision).blocks(blocks)))
     title = style.title or shown.title
     body = f"<h1>{escape(title)}</h1>\n{html_of(shown, style)}"
     return framed(title, body, "default-src 'none'; style-src 'unsafe-inline'")
