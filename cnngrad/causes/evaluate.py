@@ -20,7 +20,7 @@ from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 __all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "spread_places", "traced"]
 
 # Number of products that are added up in the time that one try takes in a small layer.
-_PRODUCTS_A_TRY = 200_000
+_PRODUCTS_A_TRY = 50_000
 # Below this many products, computing everything is as fast as probing.
 _FEW_PRODUCTS = 100_000
 # Number of probes; spacing by the golden ratio spreads them over all rows.
