@@ -180,8 +180,9 @@ class Grader:
         """Forms that a text's numbers may have on purpose, though it may be chance, in which they are right."""
         for half in reversed(HALVES):
             other = replace(self._seen, format=half)
-            held = other.holds(as_meant(self.claim, half), self._seen.format)
-            if held.all() and self._within(other, other.moved(self.claim)):
+            # What the numbers mean is read from the text of each: first see whether they are near enough.
+            is_near = self._within(other, other.moved(self.claim))
+            if is_near and other.holds(as_meant(self.claim, half), self._seen.format).all():
                 yield Form(half)
         bits = next((n for n in range(_MOST_BITS) if not (self.claim * 2.0**n % 1).any()), 0)
         fixed = Form(units={"fixed": bits})
