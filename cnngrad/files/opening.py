@@ -111,20 +111,20 @@ def writing(path: str) -> Iterator[None]:
 @contextmanager
 def parts_of(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
     """A new file with a temporary name for each path, renamed to the path when the block ends, removed if it fails."""
-    parts = {}
+    parts, finals = {}, {}
     try:
         for path in paths:
             with writing(str(path)):
-                part = final_of(path).with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
+                final = finals[path] = final_of(path)
+                part = final.with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
                 part.open("xb").close()
                 parts[path] = part
         yield parts
         for path, part in parts.items():
             with writing(str(path)):
-                final = final_of(path)
-                if final.exists():
-                    shutil.copymode(final, part)
-                part.replace(final)
+                if finals[path].exists():
+                    shutil.copymode(finals[path], part)
+                part.replace(finals[path])
     finally:
         for part in parts.values():
             with suppress(OSError):
