@@ -555,6 +555,14 @@ def test_a_wrong_shape_of_unknown_cause_is_told_as_such():
     assert report.hint == "dEdX has shape (3, 3), but it must be (2, 4, 6, 5), the shape of X."
 
 
+def test_one_wrong_element_in_another_shape_has_no_name():
+    x, w, dedo, grads = decimals(0, (4, 5), (2, 3), stride=2)
+    claim = grads.dw.ravel()
+    claim[1] += 0.0625
+    report = cnngrad.check(x, w, dedo, dw=claim, stride=2).gradients["dEdW"]
+    assert (report.passed, report.mistake) == (False, None)
+
+
 def test_db_of_one_filter_may_be_a_list_of_one():
     report = cnngrad.check([[1, 2], [3, 4]], [[1]], [[1, 2], [3, 4]], db=[10])
     assert report.passed

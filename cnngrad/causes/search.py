@@ -266,7 +266,8 @@ class Search:
     def besides(self) -> Found:
         """The mistakes that give all elements of the claim but one, which their words name."""
         found, right = Found(), self.wanted
-        for mistakes, recipe in self.nearly.items():
+        # In another shape there is no right number beside each one.
+        for mistakes, recipe in self.nearly.items() if self.array.shape == right.shape else ():
             array = made(recipe, self.data)
             off = np.abs(array - right) > self._allowed(right, recipe.factor, array)
             # With fewer differences, the mistake's result is hardly distinguishable from the right one.
