@@ -147,6 +147,9 @@ LIMITS = {
     # dE/dW by rows: a row is as long as the rows of all filters together.
     ((1, 16, 60, 50), (16, 16, 3, 3), Tensor.DW): "Rows",
     ((1, 16, 60, 49), (16, 16, 3, 3), Tensor.DW): "Columns",
+    # A filter of one element has nothing to slide, nor has one with gaps contiguous rows to read.
+    ((1, 1, 300, 300), (1, 1, 1, 2), Tensor.O): "Rows",
+    ((1, 1, 300, 300), (1, 1, 1, 1), Tensor.O): "Columns",
     # dE/dX by adding up: more than twice as many filters as channels, and at most 256 filter elements.
     ((4, 16, 56, 56), (33, 16, 3, 3), Tensor.DX): "AddingUp",
     ((4, 16, 56, 56), (32, 16, 3, 3), Tensor.DX): "Rows",
@@ -199,6 +202,9 @@ def test_each_phase_of_a_stride_is_a_step_and_work_is_cut_into_tiles():
     dtype = np.dtype(np.float64)
     (step,) = make_plan(make_layer((4, 256, 14, 14), (512, 256, 1, 1)), Tensor.O, dtype).steps
     assert len(step.tiles) == 4
+    # Half of these samples are as much work as one thread does at once.
+    (step,) = make_plan(make_layer((1, 64, 16, 16), (512, 64, 1, 1)), Tensor.O, dtype).steps
+    assert len(step.tiles) == 1
     plan = make_plan(make_layer((4, 64, 56, 56), (64, 64, 3, 3), stride=2), Tensor.DX, dtype)
     assert (len(plan.steps), plan.reached) == (4, True)
     # A phase that no window reads has no step.

@@ -101,6 +101,11 @@ def test_a_matrix_is_whole_if_it_fits_and_latex_has_fourteen_columns_at_most():
     assert not Fitting(6, 15).fits(digits(1, *[1] * 25), 15)
 
 
+def test_matrices_of_markdown_have_as_many_columns_as_pandocs_latex_admits():
+    text = document(".md", cnngrad.derive([[*range(12)]], [[1]]))
+    assert max(row.count("&") for row in text.splitlines() if "bmatrix" in row) == 9
+
+
 @pytest.mark.parametrize("columns", range(2, 7))
 def test_a_matrix_fits_its_line_with_the_sign_before_it(columns):
     """A matrix that does not fit is shown without its middle."""

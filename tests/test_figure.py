@@ -97,6 +97,13 @@ def test_the_notes_figure():
     ]
 
 
+@pytest.mark.parametrize(("channels", "more"), [(4, 0), (5, 1)])
+def test_four_channels_are_drawn_and_more_are_hinted_at(channels, more):
+    shapes = f"{channels}x2x2", f"{channels}x2x2"
+    lines = [text for text, *_ in texts(document(".svg", cnngrad.derive(*shapes, elements=["o11"], limit=4)))]
+    assert (lines.count("∗"), lines.count("…")) == (4, more)
+
+
 @pytest.mark.parametrize(
     ("size", "choice", "terms"),
     [(5, {"limit": 4}, 9), (9, {"limit": 4, "terms": 5}, 5), (9, {}, 49), (9, {"limit": 4}, 35)],

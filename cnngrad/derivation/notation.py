@@ -44,8 +44,8 @@ def align(column: Sequence[str]) -> list[str]:
     """
     # An exponent is no part of the whole number.
     split = [re.split("(?=[.e])|$", text, maxsplit=1) for text in column]
-    before = max((len(whole) for whole, _ in split), default=0)
-    after = max((len(rest) for _, rest in split), default=0)
+    before = max(len(whole) for whole, _ in split)
+    after = max(len(rest) for _, rest in split)
     return [f"{whole:>{before}}{rest:<{after}}" for whole, rest in split]
 
 
