@@ -541,7 +541,11 @@ def test_sheets_and_solutions_are_documents_of_every_kind(tmp_path, monkeypatch,
         ("-x 3x3 -w 2x2 --report a.html --ask matrix", "a page asks for one of O, dW and dX, or an element"),
         ("-x 3x3 -w 2x2 --solution a.html --count 2", "a page has the numbers of one exercise"),
         ("-x 3x3 -w 2x2 --report a.md --solution a.md", "are the same file"),
-        ("-x 3x3 -w 2x2 --format moodle --partial 3", "use a fraction that Moodle has: 0, 5, 10,"),
+        (
+            "-x 3x3 -w 2x2 --format moodle --partial 3",
+            "a fraction that Moodle has: 0, 5, 10, 11.1111, 12.5, 14.2857, 16.6667, 20, 25, 30, 33.3333, 40, 50, 60, "
+            "66.6667, 70, 75, 80, 83.3333, 90, 100",
+        ),
         ("-x 3x3 -w 2x2 --partial 50", "--partial needs --format or --grade"),
         ("-x 3x3 -w 2x2 --grade a.csv --solution a.md", "--solution has no effect with --grade"),
     ],
