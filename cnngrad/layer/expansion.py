@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice, product, zip_longest
 from math import prod
 from typing import Any
 
-from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values
 from cnngrad.schema import Json
@@ -105,8 +103,6 @@ class Expander:
     def __init__(self, layer: Layer, values: Values | None = None) -> None:
         """An expander for `layer`; without `values` the expansions have symbols only."""
         self.layer, self.names = layer, Names(layer, values)
-        # Cached since elements of a row or column share positions; a filter element has too many to keep.
-        self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
     def expand(
         self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None, chain: bool = False
@@ -149,13 +145,12 @@ class Expander:
     ) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products, their number, and their number including products with a zero."""
         layer, count = self.layer, len(tensor.lead_words)
-        met = Axis.terms if tensor is DW else self._terms
         # The partners at each place along each axis: with padding that is not zeros an output may read an input through
         # several taps. An element of dE/db has no position.
         axes = []
         for axis, k in zip_longest(layer.axes, index[count:]):
             partners = dict[int, list[int]]()
-            for place, partner in met(axis, tensor, k):
+            for place, partner in axis.terms(tensor, k):
                 if not (once and place in partners):
                     partners.setdefault(place, []).append(partner)
             axes.append(partners)
