@@ -16,7 +16,6 @@ two ways is refused; the error names both readings.
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import islice, pairwise
 from math import prod
 from typing import Any, NoReturn
@@ -47,17 +46,15 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 
 
 # Patterns begin with a character if possible, and look behind from there, since `re` finds a character quickly.
-# What numbers in code have besides those of Python: hexadecimal and octal digits, suffixes and groups of digits (3UL,
-# 2.5_f32, 1_000), and other powers of ten (1.5*^3, 1f0).
-_HEXADECIMAL = re.compile(r"(?i) ([-+]?0x(?:_?[0-9a-f.])++(?:p[-+]?[0-9]++)?)(?:_?[iu][0-9]{1,2}|u?l{0,2}|[fd])(?= )")
-_OCTAL = re.compile(r" (0[0-7]{1,29}+)(?= )")
-_SUFFIX = re.compile(
-    r"[_iuUlLfFdD](?:(?<=[0-9.].)(?:(?<=[^_i])[lL]{0,2}|(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64))(?= )"
-    r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9])))"
-)
-_POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
+# What numbers in code have besides those of Python, in lower case: types (3ul, 0x1_u8), groups of digits (1_000), types
+# of decimals (2.5f), other powers of ten (1.5*^3, 1f0), and octal digits.
+_TYPED = r"[_iul](?<=[0-9a-f.].)(?:(?:(?<=u)|(?<=l))l{0,2}|(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64))(?= )"
+_GROUPED = r"_(?<=[0-9].)(?=[0-9]{3}(?![0-9]))"
+_SUFFIX = r"[_fd](?<=[0-9.].)(?:(?<!_)|(?:(?<=_)f|(?<=f))(?:8|16|32|64))(?= )"
+_POWER = r"[fd*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])"
+_OCTAL = r" (0[0-7]{1,29}+)(?= )"
 # Without a declared type these may be hexadecimal.
-_LETTERED = r"[0-9](?<![\w.].)(?<![eEpP][-+].)[0-9]*+[dDfF][0-9]*+(?![-+\w.])"
+_LETTERED = r" [-+]?[0-9]++[df][0-9]*+(?= )"
 # Numbers of this size may have fewer decimals, of at least three, than their power of ten.
 _LARGE = 1e4
 _ROUNDED = re.compile(r"\.(?<=[1-9].)(?<![\w.]..)([0-9]{3,17}+)[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]| \*)")
@@ -145,9 +142,10 @@ _HEADER = re.compile(
 )
 # Where a piece of the text begins, what its header says, and the piece with blanks in place of the header.
 _Piece = tuple[int, dict[str, str], str]
-_Steps = list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
+_Steps = list[tuple[str, str | Callable[[re.Match[str]], str]]]
 _CHARACTERS = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
-_PLAIN = b"0123456789+-.eE,;[](){} \t\n"
+# Texts of these characters alone need no search for marks of other kinds.
+_PLAIN = bytes({*range(32, 127), *b"\t\r\n"} - {*b"<'|"})
 # A comment becomes \f, which Python counts as a blank, and the bracket of a function \1. Neither is left in a text.
 # Maps each byte to its role: a bracket, a separator or a blank; 0 for all others, which are parts of numbers.
 _SIGNS = bytes(code if code in b",;\n[](){}\1\f" else 32 if code in b" \t" else 48 for code in range(256))
@@ -177,30 +175,32 @@ def _sizes(text: str) -> Shape:
     return tuple(int(size) if size.isdigit() else -1 for size in found)
 
 
-def _decimal(number: re.Match[str]) -> str:
-    """A hexadecimal or octal number as a decimal one; as it is if it is none."""
-    with suppress(OverflowError, ValueError):
-        text = number[1].lower()
-        return f" {float.fromhex(text) if 'p' in text else int(text, 16 if 'x' in text else 8)}"
-    return number[0]
+def _numbers(words: str, steps: _Steps, power: str) -> Array:
+    """Numbers as programs write them after some steps, with a power of ten added.
 
+    Raises:
+        ValueError, OverflowError: one is no number, or too large.
 
-def _numbers(words: str, steps: _Steps, power: str) -> Array | None:
-    """Numbers as Python writes them after some steps, with a power of ten added; None if there are others.
-
-    >>> _numbers(" 1 -2 ", [], ""), _numbers(" 1 2.5d ", [(_SUFFIX, "")], "e+1"), _numbers(" 010 ", [], "")
-    (array([ 1, -2]), array([10., 25.]), None)
+    >>> _numbers(" 1 -2 ", [], ""), _numbers(" 1 2.5d ", [(_SUFFIX, "")], "e+1"), _numbers(" 0x1f 2 ", [], "")
+    (array([ 1, -2]), array([10., 25.]), array([31,  2]))
     """
+    words = words.lower()
+    if "0x" in words:
+        split = re.sub(_TYPED, "", words).split()
+        others = iter(_numbers(f" {' '.join(word for word in split if 'x' not in word)} ", steps, power).tolist())
+        values = [
+            next(others) if "x" not in word else float.fromhex(word.rstrip("fd")) if "p" in word else int(word, 16)
+            for word in split
+        ]
+        return np.array(values, float if float in {*map(type, values)} else np.int64)
     for pattern, put in steps:
-        words = pattern.sub(put, words)
+        words = re.sub(pattern, put, words)
     # NumPy misreads characters beyond ASCII as digits.
     if not words.isascii() or re.search(" [-+]?0[0-9]", words):
-        return None
+        raise ValueError(words)
     words = re.sub("(?<=[0-9.]) ", f"{power} ", words) if power else words
-    dtype = float if re.search("[.nNeE]", words) else np.int64
-    with suppress(ValueError, OverflowError):
-        return np.loadtxt([words], dtype, comments=None, ndmin=1) if words.strip() else np.empty(0, np.int64)
-    return None
+    dtype = float if re.search("[.ne]", words) else np.int64
+    return np.loadtxt([words], dtype, comments=None, ndmin=1) if words.strip() else np.empty(0, np.int64)
 
 
 def _long(sizes: Shape) -> list[int]:
@@ -273,9 +273,10 @@ class _Reader:
         self.where = where
         # The headers of the text, what they declare about the current array, and what stands in front of its brackets.
         self.heads, self.about, self.fronts = list[re.Match[str]](), dict[str, str](), dict[str, str]()
-        # In MATLAB, ... goes on with the next line.
-        self.text = re.sub(r"([;\[])[ \t]*+\.\.\.(?=[ \t]*\n)", r"\1", "\n" + re.sub("\r\n?", "\n", text))
+        self.text = "\n" + re.sub("\r\n?", "\n", text)
         if text.encode(errors="surrogatepass").translate(None, _PLAIN) or "..." in text:
+            # In MATLAB, ... goes on with the next line.
+            self.text = re.sub(r"([;\[])[ \t]*+\.\.\.(?=[ \t]*\n)", r"\1", self.text)
             for refused, words in _REFUSED.items():
                 self.refuse(0, re.search(refused, self.text), f"{{0!r}}: {words}")
             self.text = _BOXES.sub(_beside, self.text.translate(_CHARACTERS))
@@ -381,7 +382,7 @@ class _Reader:
                 continue
             source, self.about["factor"] = _FRONT.sub(self.unwrapped, source), factor
             begin = first = len(source) - len(source.lstrip())
-            is_table = not re.search(r"[\[\](){}\1]", source)
+            is_table = not any(bracket in source for bracket in "[](){}\1")
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             read = self.table if is_table else self.brackets
@@ -431,8 +432,8 @@ class _Reader:
     def brackets(self, place: int, source: str) -> tuple[Array, str]:
         """The array in brackets, or in a row of them; in a single [], semicolons or lines end rows, as in MATLAB."""
         has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
-        if keyword := re.search("[=*]", source):
-            begin = max(keyword.start() - 20, 0)
+        if keywords := [source.index(mark) for mark in "=*" if mark in source]:
+            begin = max(min(keywords) - 20, 0)
             source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:])
         # Between the numbers of a line comments stand in brackets alone.
         source = _COMMENTS.sub(self.blank, source) if "/" in source else source
@@ -533,34 +534,39 @@ class _Reader:
         is_float = re.search(r"(?i)float|double|half|f(?:16|32|64)\b|vec!|new", kind)
         if based and not (integer or is_float or re.search(r"(?i)0x[0-9a-f.]++(?:_?u|p)", source)):
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
-        if not is_float and any(letter in source for letter in "dDfF"):
-            self.refuse(place, re.search(_LETTERED, source), "{0} is hexadecimal, or has a type or a power behind it")
         has_octal = "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
-        bases = [pattern for pattern, is_used in ((_OCTAL, has_octal), (_HEXADECIMAL, based)) if is_used]
+        octal: _Steps = [(_OCTAL, lambda digits: f" {int(digits[1], 8)}")] if has_octal else []
         # In a table a letter behind a number is a unit, or 10**-6 for u.
-        suffix: _Steps = [(_SUFFIX, "")] if re.search(r"[\[({\1]", source) else []
-        steps: _Steps = [*((pattern, _decimal) for pattern in bases), *suffix, (_POWER, "e")]
+        is_code = any(mark in source for mark in "[({\1")
+        suffixes: _Steps = [(_TYPED, ""), *octal, (_GROUPED, ""), (_SUFFIX, "")] if is_code else []
+        # A question mark makes a word no number.
+        steps = [*([] if is_float else [(_LETTERED, " ?")]), *suffixes, (_POWER, "e")]
         power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
         # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
             words = f" {chunk[0].translate(_APART)} "
-            array = _numbers(words, steps if has_octal or re.search("[A-DF-Za-df-z_*]", words) else [], power)
-            if array is None:
-                self.no_number(place + chunk.start() - 1, words, steps, power)
-            parts.append(array)
+            is_plain = not has_octal and not re.search("[A-DF-Za-df-z_*]", words)
+            parts.append(self.checked(place + chunk.start() - 1, words, [] if is_plain else steps, power))
         array = np.concatenate(parts)
         self.refuse(place, np.isinf(array).any() and "inf" not in source.lower(), "a number beyond float64's largest")
         return self.declared(place, array, integer, based is not None) if integer else array
 
-    def no_number(self, place: int, words: str, steps: _Steps, power: str) -> NoReturn:
-        """Raise an error that names the first of some words that is not a number even after some steps."""
-        wrong = next(word for word in re.finditer("[^ ]+", words) if _numbers(f" {word[0]} ", steps, power) is None)
-        word, said = wrong[0][:20], "is not a number"
+    def checked(self, place: int, words: str, steps: _Steps, power: str) -> Array:
+        """The numbers of some words after some steps; an error for the first word that is no number."""
+        try:
+            return _numbers(words, steps, power)
+        except (ValueError, OverflowError):
+            *others, wrong = re.finditer("[^ ]+", words)
+            for other in others:
+                self.checked(place + other.start() - 1, f" {other[0]} ", steps, power)
+        word, said = wrong[0], "is not a number"
         if re.match("[-+]?0[0-9]", word):
             said = "begins with 0: a decimal number, or an octal or hexadecimal one"
-        elif re.fullmatch("[-+]?(?:0x[0-9a-fA-F]{17,}|[0-9]{19,})", wrong[0]):
+        elif re.match(_LETTERED, f" {word.lower()} "):
+            said = "is hexadecimal, or has a type or a power behind it"
+        elif re.fullmatch("[-+]?(?:0x[0-9a-fA-F]{17,}|[0-9]{19,})", word):
             said = f"is an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
-        self.fail(place + wrong.start(), f"{word!r} {said}")
+        self.fail(place + wrong.start(), f"{word[:20]!r} {said}")
 
     def declared(self, place: int, array: Array, integer: re.Match[str], is_hex: bool) -> Array:
         """The numbers as integers of the declared type; an error if it can't hold them."""
