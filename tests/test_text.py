@@ -468,11 +468,14 @@ def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[1, ..., 2]", "cut: print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
-        ("tensor([1., ..., 2.])", 'cut: print it whole, in PyTorch after torch.set_printoptions(profile="full")'),
-        ("float x[2] = {1, 2};\nint main() {}", "a program: leave an array with its numbers alone"),
+        ("[1, ..., 2]", "cut: print it whole, in Python after np.set_printoptions(threshold=10**9)"),
+        (
+            "tensor([1., ..., 2.])",
+            "cut: print it whole, in Python after np.set_printoptions(threshold=10**9), or torch.",
+        ),
+        ("float x[2] = {1, 2};\nint main() {}", "cnngrad runs none: leave an array with its numbers alone"),
         ("∂E/∂X\n 1 2 … 5\n", "a table that cnngrad has cut: let it save the numbers: -o X.npy"),
-        ("dX:\n  - [-6, 4]\n  - [1, 2]", 'yaml.safe_load(open("x.txt"))["X"]'),
+        ("dX:\n  - [-6, 4]\n  - [1, 2]", 'yaml.safe_load(open("x.txt"))), or its ["X"]'),
         ("tensor(indices=tensor([[0, 1]]), layout=torch.sparse_coo)", "X.to_dense()"),
         ("WIDTH = 8; dx [1, 2]", 'save the array itself, np.save("X.npy", X)'),
         ("2024-05-01 12:00:00,123 INFO dx = [[1, 2], [3, 4]]", "a log: leave what stands behind dates and words"),
@@ -669,7 +672,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("deadbeef\n10\n20", "'deadbeef' is not a number"),
         ("$100\n200\n300", "'$100' is not a number"),
         ("const dx = new Float32Array(12);", "'new' is not a number; it seems to be code: cnngrad runs none"),
-        ("1d0 2d0\n3d0 4d0\n", "it seems to be Fortran's powers of ten, or hexadecimal: write e for d, or np.save"),
+        ("1d0 2d0\n3d0 4d0\n", "it seems to be numbers in base 16, 8 or 2, or with Fortran's d for e: np.save"),
         ("20:01:02 1.5 2.5\n", "'20:01:02' is not a number; save the array itself"),
         ("x := [3]int{1, 2}", "3 is declared, but 2 is there"),
         ("float* dx = new float[4]{0};", "4 is declared, but 1 is there"),

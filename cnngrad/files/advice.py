@@ -45,11 +45,11 @@ def raw_advice(name: str, content: bytes) -> str | None:
 
 
 _SAVED = 'save the array itself, np.save("X.npy", X)'
+_WHOLE = 'np.set_printoptions(threshold=10**9), or torch.set_printoptions(profile="full")'
 _PANDAS = 'np.save("X.npy", pandas.read_csv("FILE", sep=None, engine="python").to_numpy()), without its index'
 _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16'
-_DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
 # Without words of another kind.
-_IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz.]*\Z"
+_IN_A_BASE = r"(?i)radix|\A[^g-wyz.]*?\b(?:0[0-9a-f]|[0-9]+[a-df]|[a-f]+[0-9]|[01]{8}|[a-f]{4})[^g-wyz.]*\Z"
 _LOG = r"(?:INFO|DEBUG|WARN(?:ING)?|ERROR|LOG)\b|[IWEF][0-9]{4} |[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[ T][0-9]{2}:"
 _TITLES = r'\A\s*+(?:"?[A-Za-z_][\w.]*+"?(?:[ \t]++|(?=\n)))++\n[ \t]*+"?[-+.0-9<_]'
 _DRAWN = r"(?m)^[ \t]*(?:[|+├─](?:[ *]*[A-Za-z]\w* *[*|]|[ :|+=]*[-─])|:?-+:? *\|)"
@@ -57,18 +57,12 @@ _ELEMENTS = r"(?m)(?:^\s*\w*|[{(,]\s*)(?:[\[(][0-9, ]+[\])])+ *(?:=>?|:)"
 _CALL = r"[\w.](?<!\b[aA]rray)(?<!\b[tT]ensor)(?<![0-9])\("
 # Texts that hold no readable array: a pattern, what the text is, and what to do with it; the first match counts.
 _TEXTS = (
-    (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
     (r"∂E/∂[\s\S]*…", "a table that cnngrad has cut", "let it save the numbers: -o X.npy"),
-    (r"tensor\([\s\S]*\.\.\.", "cut", 'print it whole, in PyTorch after torch.set_printoptions(profile="full")'),
-    (r"\.\.\.|[…⋮⋯⋱]", "cut", "print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
+    (r"\.\.\.|[…⋮⋯⋱]|<repeats", "cut", f"print it whole, in Python after {_WHOLE}"),
     (rf"\A\s*\[?(?:{_LOG})", "a log", "leave what stands behind dates and words"),
-    (r"(?i)<t[dr]\b", "a table in HTML", 'np.save("X.npy", pandas.read_html("FILE")[0].to_numpy())'),
     (r"\\begin\b|\\\\", "LaTeX", r"leave its numbers, with a comma for each & and a new line for each \\"),
-    (r"opencv-matrix", "OpenCV's YAML", 'np.save("X.npy", cv2.FileStorage("FILE", 0).getNode("X").mat())'),
-    (r"%%MatrixMarket", "a Matrix Market file", 'np.save("X.npy", scipy.io.mmread("FILE"))'),
     (r"# Created by Octave", "Octave's text", "leave its numbers in one line, and say --order F for its columns"),
-    (r"(?m)^\w+:[ \t]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE"))["X"])'),
-    (r"(?m)\A---[ \t]*$|^[ \t]*- [^\n]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
+    (r"(?m)\A---$|^(?:\w+:|\s*- .*)\n\s*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE"))), or its ["X"]'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
     (_ELEMENTS, "elements with indices", f"leave numbers alone, in one line, or {_SAVED}"),
     (r"sparse", "a sparse array", 'np.save("X.npy", X.to_dense()), or X.toarray() in SciPy'),
@@ -77,12 +71,10 @@ _TEXTS = (
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (rf"{_TITLES}|\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
     (_DRAWN, "a drawn table", f"leave its rows of numbers alone, or {_SAVED}"),
-    (r"#include|\bmain\s*\(", "a program", "leave an array with its numbers alone: float X[2] = {1, 2};"),
-    (_CALL, "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
+    (rf"#include|{_CALL}", "code", f"cnngrad runs none: leave an array with its numbers alone, or {_SAVED}"),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),
-    (r"\A[^g-wyz]*?[0-9.]d[0-9]{1,2}\b", "Fortran's powers of ten, or hexadecimal", f"write e for d, or {_BASES}"),
-    (_IN_A_BASE, "hexadecimal, octal or binary numbers", _BASES),
     (r"[0-9],([0-9]+ *[;\t|\"]|[0-9]{3}\b)", "decimal commas or thousands", "write decimal points, and no other mark"),
+    (_IN_A_BASE, "numbers in base 16, 8 or 2, or with Fortran's d for e", _BASES),
 )
 
 
