@@ -55,19 +55,15 @@ _POWER = r"[fd*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])"
 _OCTAL = r" (0[0-7]{1,29}+)(?= )"
 # Without a declared type these may be hexadecimal.
 _LETTERED = r" [-+]?[0-9]++[df][0-9]*+(?= )"
-# Numbers of this size may have fewer decimals, of at least three, than their power of ten.
-_LARGE = 1e4
+# Numbers with fewer decimals, of at least three, than their power of ten: their last digit stands left of the point.
 _ROUNDED = re.compile(r"\.(?<=[1-9].)(?<![\w.]..)([0-9]{3,17}+)[eE]\+?0*+([4-9]|[1-9][0-9]{1,2})(?![\w.]| \*)")
-# So many of them show how many digits all have.
-_MOST_POWERS = 1_000
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _INTEGER = r"(?i)(?<![a-z])(u)?(char|short|long(?! double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64)(?!x))"
 # Numbers whose points may separate thousands; numbers that may be binary or hexadecimal.
 _THOUSANDS = r"\A(?=(?:[\s|;]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+\Z)[^.]*?([-+0-9]++)\.([0-9]{3})"
 _OTHER_BASE = r"\A(?:(?:\s*+[01_]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++)"
 _REFUSED = {
-    r"\.\.\.(?!\][a-z])": "numbers are omitted here",
-    r"[…⋮⋯⋱<](?:(?<!<)|repeats)": "numbers are omitted here",
+    r"\.\.\.(?!\][a-z])|[…⋮⋯⋱]|<repeats": "numbers are omitted here",
     r"[\u00a0\u202f\u2007\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
@@ -292,8 +288,7 @@ class _Reader:
         # The text begins with an added line break, so its first line has number 1.
         line = self.text.count("\n", 0, place + 1)
         column = place - self.text.rfind("\n", 0, place)
-        text = _HEADER.sub(lambda header: header[0] if {*_said(header)} - {"comment"} else "\n", self.text)
-        advice = text_advice(self.where, text[1:])
+        advice = text_advice(self.where, self.text[1:])
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
     def refuse(self, place: int, found: object, words: str) -> None:
@@ -345,19 +340,18 @@ class _Reader:
             written = len(inner) if array.ndim == 1 else written
             sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
         if sizes and -1 not in sizes:
-            is_other = array.ndim > 1 and _long(array.shape) != _long(sizes)
-            is_other = is_other or prod(sizes) != array.size or len(sizes) > _DEEPEST
+            is_same = prod(sizes) == array.size and (array.ndim == 1 or _long(array.shape) == _long(sizes))
             said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
-            self.refuse(place, is_other, f"{said} is declared, but {there} is there")
+            self.refuse(place, not is_same or len(sizes) > _DEEPEST, f"{said} is declared, but {there} is there")
             array, axes, doubt = array.reshape(sizes), written, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Whole numbers in sequence beside decimals are probably row or column numbers, which R adds by itself.
         is_doubtful = array.ndim > 1 and (axes == 0 or (doubt == _COUNTED and array.dtype.kind == "f"))
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
-        text, is_large = "".join(source for _, _, source in pieces), (np.abs(array) >= _LARGE).any()
-        # If the last digit of a number stands left of its point, as in 1.0278e+05, further digits are left out.
-        powers = islice(_ROUNDED.finditer(text), _MOST_POWERS) if is_large else ()
+        text = "".join(source for _, _, source in pieces)
+        # A thousand numbers such as 1.0278e+05 show how many digits all have.
+        powers = islice(_ROUNDED.finditer(text), 1_000) if (np.abs(array) >= 1e4).any() else ()
         marked.digits = max((1 + len(found[1]) for found in powers if len(found[1]) < int(found[2])), default=0)
         if not array.any():
             # Exact zeros are usually written as 0. or 0.0, and without signs.
