@@ -575,22 +575,17 @@ class _Reader:
     def explain(self, place: int, source: str, apart: str, mark: str) -> NoReturn:
         """Raise an error that says what is wrong in a row, or that its length differs from that of the first."""
         self.refuse(place, ";" in source and ";" not in apart + mark, f"';' may end a row, or an element; {_UNEVEN}")
-        codes = np.frombuffer(source.encode(), np.uint8)
-        depth = np.cumsum(np.append(np.int8(0), _DEPTHS[codes]), dtype=np.int32)
-        if depth[-1] > 0:
-            self.fail(place + int(np.flatnonzero(depth < depth[-1])[-1]), "this bracket is never closed")
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip(" ,\n")]
         texts = [row[0].strip(" \n\1\f").removeprefix("|").removesuffix(mark) for row in rows]
         parted, first = mark if any(mark in text for text in texts) else None, 0
         for number, (row, text) in enumerate(zip(rows, texts, strict=True), 1):
-            cells, at = [cell.split() for cell in text.split(parted)], place + row.start()
-            said = row[0].strip().split("\n")[0][:30]
+            cells, at, has = [cell.split() for cell in text.split(parted)], place + row.start(), f"row {number} has"
             first = first or len(cells)
-            lengths = f"row {number} has {counted(len(cells), 'number')}, row 1 has {first}"
-            self.refuse(at, len(cells) != first, f"{lengths}: all rows must be equally long")
-            has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
-            self.refuse(at, any(len(cell) > 1 for cell in cells), f"{said!r} has {has}, or two numbers each")
-            self.refuse(at, [] in cells, f"a number is missing in {said!r}")
+            lengths = f"{counted(len(cells), 'number')}, row 1 has {first}: all rows must be equally long"
+            self.refuse(at, len(cells) != first, f"{has} {lengths}")
+            marks = "commas and blanks: decimal commas" if "," in text else "blanks and other marks: one number each"
+            self.refuse(at, any(len(cell) > 1 for cell in cells), f"{has} {marks}, or two numbers each")
+            self.refuse(at, [] in cells, f"{has} an empty cell: a number is missing")
         self.fail(place, _UNEVEN)
 
 
