@@ -46,10 +46,9 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 
 
 # Patterns begin with a character if possible, and look behind from there, since `re` finds a character quickly.
-# What numbers in code have besides those of Python, in lower case: types (3ul, 0x1_u8), groups of digits (1_000), types
-# of decimals (2.5f), other powers of ten (1.5*^3, 1f0), and octal digits.
-_TYPED = r"[_iul](?<=[0-9a-f.].)(?:(?:(?<=u)|(?<=l))l{0,2}|(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64))(?= )"
-_GROUPED = r"_(?<=[0-9].)(?=[0-9]{3}(?![0-9]))"
+# What code writes besides numbers of Python, in lower case: types and groups of digits (3ul, 0x1_u8, 1_000), types of
+# decimals (2.5f), other powers of ten (1.5*^3, 1f0), and octal digits.
+_TYPED = r"[_iul](?<=[0-9a-f.].)(?:(?:(?<=[ul])l{0,2}|[iu]?(?<=[iu])(?:8|16|32|64))(?= )|(?<=[0-9]_)(?=[0-9]{3}(?!\d)))"
 _SUFFIX = r"[_fd](?<=[0-9.].)(?:(?<!_)|(?:(?<=_)f|(?<=f))(?:8|16|32|64))(?= )"
 _POWER = r"[fd*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])"
 _OCTAL = r" (0[0-7]{1,29}+)(?= )"
@@ -532,7 +531,7 @@ class _Reader:
         octal: _Steps = [(_OCTAL, lambda digits: f" {int(digits[1], 8)}")] if has_octal else []
         # In a table a letter behind a number is a unit, or 10**-6 for u.
         is_code = any(mark in source for mark in "[({\1")
-        suffixes: _Steps = [(_TYPED, ""), *octal, (_GROUPED, ""), (_SUFFIX, "")] if is_code else []
+        suffixes: _Steps = [(_TYPED, ""), *octal, (_SUFFIX, "")] if is_code else []
         # A question mark makes a word no number.
         steps = [*([] if is_float else [(_LETTERED, " ?")]), *suffixes, (_POWER, "e")]
         power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
