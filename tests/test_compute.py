@@ -560,7 +560,8 @@ def test_the_exact_sums_of_dx_are_bounded_channel_by_channel():
         cnngrad.backward(x, w.swapaxes(0, 1), dedo)
 
 
-def test_integers_are_checked_exactly_with_a_larger_step():
-    report = cnngrad.check([[1, 2, 3], [4, 5, 6]], [[1, -2]], [[1, -1], [2, 3]], step=4)
+@pytest.mark.parametrize("step", [4, 0.5, 1e300])
+def test_integers_are_checked_exactly_with_any_step(step):
+    report = cnngrad.check([[1, 2, 3], [4, 5, 6]], [[1, -2]], [[1, -1], [2, 3]], step=step)
     assert report.passed
     assert {gradient.numeric.dtype.kind for gradient in report.gradients.values()} == {"i"}

@@ -78,7 +78,7 @@ def check(
         dx: a dE/dX to grade.
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; by default the dtype decides.
-        step: the step of the differences; by default 1, at which every change of O is exact.
+        step: the step of the differences of decimals; by default 1, at which every change of O is exact.
         written: how precise the graded gradients are: `"float64"`, `"float32"`, `"tf32"`, `"float16"`, `"bfloat16"`,
             `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8; by default their dtype decides, and for lists
             the digits of their numbers.

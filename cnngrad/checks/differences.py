@@ -27,8 +27,6 @@ __all__ = ["Colour", "colours", "numeric_gradient"]
 
 # Bytes of the largest block that makes glibc keep freed blocks (DEFAULT_MMAP_THRESHOLD_MAX), less its header.
 _LARGEST_BLOCK = 2**25 - 2**13
-# Largest step for exact integers: with larger ones they may overflow int64.
-_LARGEST_EXACT_STEP = 2**16
 # Outputs computed together: fewer are slower, more need more memory.
 _TOGETHER = 2**18
 
@@ -43,16 +41,17 @@ def numeric_gradient(layer: Layer, given: Operands, result: Tensor, step: float,
         layer: the layer.
         given: X, W, dE/dO and, if the layer has one, b; they are not modified.
         result: the gradient.
-        step: the distance by which elements are moved.
+        step: the distance by which elements are moved if there are decimals; integers are moved by 1.
         progress: called with the number of steps done and the number of all steps.
 
     Raises:
         CnngradError: the gradient is too large for float64, or integer sums for int64.
     """
-    whole = common_dtype(*(operand.dtype for operand in given.values())).kind == "i"
-    exact = whole and step <= _LARGEST_EXACT_STEP and step == int(step)
+    exact = common_dtype(*(operand.dtype for operand in given.values())).kind == "i"
     arrays = {tensor: operand.array.reshape(layer.canonical[tensor]) for tensor, operand in given.items()}
     if exact:
+        # Other steps give the same differences, but need larger integers.
+        step = 1.0
         exact_dtype_of(layer, GRADIENTS, {layer.role[tensor]: array for tensor, array in arrays.items()})
     # glibc returns blocks of megabytes to the system and fetches them anew, page by page, until a block of this size
     # has been freed; then it keeps them. This block is never touched and costs nothing. On 512x512 with 3x3 it saves
@@ -107,7 +106,7 @@ def _changes(
     dtype: DType,
     moves: Sequence["_Move"],
 ) -> Iterator[Array]:
-    """O(h) - O(-h), for integers divided by 2h, for each move of some elements of one array; all others are 0."""
+    """O(h) - O(-h), for integers divided by 2, for each move of some elements of one array; all others are 0."""
     batch = len(arrays[DEDO][samples])
     thin = replace(layer, batch=batch, channels=layer.groups, x_lead=2, w_lead=2)
     # Fill the moved array with the step, its largest value, for the bounds on integers.
@@ -129,8 +128,6 @@ def _changes(
             plus //= 2
             minus //= 2
         plus -= minus
-        if dtype.kind == "i":
-            plus //= int(step)
         yield plus
 
 
