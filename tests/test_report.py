@@ -138,7 +138,7 @@ def test_str_is_the_text_of_the_command_and_repr_a_line(tmp_path, capsys):
     assert main(["check", str(tmp_path / "p.json"), "--dx", str(tmp_path / "dx.json")]) == 1
     report = cnngrad.check(X, W, DEDO, dx=not_rotated())
     assert capsys.readouterr().out == f"{report}\n"
-    assert repr(report).startswith("<cnngrad report: dEdX WRONG (filter-not-rotated). W is not rotated by 180°")
+    assert repr(report).startswith("<cnngrad report: ∂E/∂X is WRONG: filter-not-rotated | W is not rotated by 180°")
     assert "\n" not in repr(report)
 
 

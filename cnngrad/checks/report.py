@@ -253,12 +253,6 @@ def _finite(value: Number) -> Number | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _in_a_line(report: GradientReport) -> str:
-    name = f" ({'+'.join(report.mistakes)})" if report.mistakes else ""
-    verdict = f"{report.gradient.key} {SAYS[report.passed].removeprefix('is ')}{name}"
-    return ". ".join(filter(None, (verdict, report.hint)))
-
-
 @dataclass(frozen=True, repr=False)
 class Report:
     """What `check` found.
@@ -290,8 +284,8 @@ class Report:
         return next(passed for passed in SAYS if passed in found)
 
     def __repr__(self) -> str:
-        """The verdict on each gradient and what is wrong with it, in a line."""
-        return f"<cnngrad report: {'; '.join(map(_in_a_line, self.gradients.values()))}>"
+        """The summary, or that all is right, in a line."""
+        return f"<cnngrad report: {' | '.join((self.summary or _sentence(self)).splitlines())}>"
 
     @property
     def summary(self) -> str:
