@@ -58,7 +58,6 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         tolerance: the tolerance of each element.
     """
     error = difference(claim, right).reshape(-1)
-    largest = float(sizes.max(initial=0.0))
     relative = 0.0
     wrong = np.zeros(claim.size, bool)
     excess = np.zeros(claim.size)
@@ -70,7 +69,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
         some, wanted, magnitude, inputs, off, by_tolerance = (array[block] for array in flat)
-        here = replace(tolerance, inputs=inputs, largest=largest)
+        here = replace(tolerance, inputs=inputs)
         allowed = here.allowed(some, magnitude, wanted)
         wrong[block] = off > allowed
         limits = here.sums(magnitude), here.rounding("float64", magnitude)
@@ -78,7 +77,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         size = np.maximum(*(np.abs(array.astype(np.float64)) for array in (some, wanted)))
         relative = max(relative, np.divide(off, size, out=np.zeros(off.shape), where=size > 0).max().item())
         np.divide(off, allowed, out=by_tolerance, where=allowed > 0)
-        squares += [np.square(array / (largest or 1)).sum() for array in (allowed, wanted)]
+        squares += [np.square(array / (tolerance.largest or 1)).sum() for array in (allowed, wanted)]
     within, double, bounded = held.tolist()
     # If some tolerance is 0, the worst element is the one with the largest error.
     worst = np.unravel_index((excess if bounded else np.where(wrong, error, 0)).argmax(), claim.shape)

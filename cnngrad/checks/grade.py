@@ -292,14 +292,10 @@ class Grader:
         off = self._off(np.where(bad, self.right, self.claim).astype(np.float64))
         report = self._graded(bad | off, tuple(np.argwhere(bad)[0].tolist()), found={("not-finite",): None})
         value = report.worst.analytic
-        rest = f" The others are {'not right either' if off.any() else 'right'}."
-        if bad.all():
-            rest = ""
-            why = "look for a division by 0, or for memory that is never filled"
-        elif np.isnan(value):
+        why = "infinity comes from a division by 0, or from numbers too large for their type"
+        if np.isnan(value):
             why = "NaN comes from 0/0, from infinity minus infinity, or from memory that is never filled"
-        else:
-            why = "infinity comes from a division by 0, or from numbers too large for their type"
+        rest = "" if bad.all() else f" The others are {'not right either' if off.any() else 'right'}."
         first = f"first {report.worst.element}, which is {value}"
         says = f"{bad.sum()} of {bad.size} elements are not finite, {first}: {why}.{rest}"
         where = locate(self.layer, self.result, bad.reshape(self.layer.canonical[self.result]))
@@ -339,7 +335,8 @@ class Grader:
         inputs = _INPUTS * eps(form.format) * self.norms if self._loses(form.format) else np.zeros(())
         whole = self.whole and not self.transforms
         rtol = 0.0 if exact else self.rtol
-        return Tolerance(form, terms, whole, exact, peak, rtol, inputs, transforms=self.transforms)
+        largest = float(self.sizes.max(initial=0.0))
+        return Tolerance(form, terms, whole, exact, peak, rtol, inputs, largest, self.transforms)
 
     def _loses(self, format_: str) -> bool:
         """Whether a short format rounds the problem's own numbers."""

@@ -212,7 +212,7 @@ class Tolerance:
         peak: the largest of the right numbers and of the claim.
         asked: the fraction of the sum of absolute terms that replaces all other tolerances; None for the default.
         inputs: how far each element may be off because a short format rounds the problem's own numbers.
-        largest: the largest sum of absolute terms, if it is not among those that the methods receive.
+        largest: the largest sum of absolute terms of the right numbers.
         transforms: whether the errors are known to be those of a transform, in which no sum is exact.
     """
 
@@ -223,7 +223,7 @@ class Tolerance:
     peak: float
     asked: float | None
     inputs: Array
-    largest: float = 0.0
+    largest: float
     transforms: bool = False
 
     @property
