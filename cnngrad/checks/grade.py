@@ -17,7 +17,7 @@ from cnngrad.causes.relation import Relations
 from cnngrad.causes.search import Diagnosis, Search, truncated
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Worst, WrongShape
-from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_meant, as_precise, eps, form_shown
+from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_meant, eps, form_shown
 from cnngrad.compute import Work
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
@@ -156,20 +156,18 @@ class Grader:
         sums = tolerance.sums(sizes)
         towards_0 = (self._error < seen.step(self.claim) + sums) & (np.abs(self.claim) <= np.abs(self.right) + sums)
         is_cut = seen.units and towards_0.all() and (self.claim != np.trunc(self.claim)).any()
-        cut = _precise(False, f"is cut to {seen}, not rounded", "round to the nearest number") if is_cut else {}
         # Rounding hardly ever moves so many numbers towards 0.
-        if cut and self.claim.size >= _MANY:
-            return cut
-        if self.is_text and not form.asked and (other := next(self._possible(), None)):
+        is_evident = is_cut and self.claim.size >= _MANY
+        if self.is_text and not (form.asked or is_evident) and (other := next(self._possible(), None)):
             return _precise(None, f"is right only if its numbers are {other}", f"say --as {other.name} if they are")
-        if cut or tolerance.exact:
-            return cut
-        if not form.asked:
+        if is_cut:
+            return _precise(False, f"is cut to {seen}, not rounded", "round to the nearest number")
+        if not form.asked and not tolerance.exact:
             more = tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
             if self._within(form, more) and rms(more) <= COARSE * rms(self.right):
                 words = "is right, but with the rounding error of a plain float32 loop"
                 return _precise(True, words, "pairwise sums are more precise")
-        if not form.is_rounded and seen.format not in HALVES:
+        if not (form.is_rounded or tolerance.exact or seen.format in HALVES):
             for part, number in reversed(seen.units.items()):
                 alone = replace(seen, units={part: number})
                 if self._within(alone):
@@ -206,14 +204,15 @@ class Grader:
         """What the report says if fewer bits explain the error; otherwise nothing."""
         form = self.form
         tolerance = self.tolerance
-        sizes = self.sizes
         is_half = form.format in HALVES
         seen = form if is_half else self._seen
-        if seen.format in HALVES and (is_half or not (form.asked and form.units)):
-            words = f"adds up in {form.format if is_half else as_precise(seen.format)}, or has errors of that size"
+        if seen.format in HALVES:
+            # The numbers of float16 and TF32 have as many bits.
+            alike = "float16 or tf32" if seen.format == "float16" and not is_half else seen.format
+            words = f"adds up in {alike}, or has errors of that size"
             # Each partial sum is rounded, in either direction.
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
-            if self._within(seen, tolerance.but_exact(walk, sizes, seen.format)):
+            if self._within(seen, tolerance.but_exact(walk, self.sizes, seen.format)):
                 if not is_half:
                     return _precise(False, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}")
                 passed = rms(self._error) <= COARSE * rms(self.right) or None
@@ -269,15 +268,15 @@ class Grader:
             memory = layouts.written(result, claim).reshape(layouts.written_shape(result, right.shape))
             is_right = not self._off(layouts.standard(result, memory)).any()
             return f"Its numbers are right: reshape it to {memory.shape}." if is_right else ""
-        few = [(m - n, axis) for axis, (n, m) in enumerate(zip(claim.shape, right.shape, strict=False)) if n != m]
-        if claim.ndim != right.ndim or not claim.size or len(few) != 1 or few[0][0] < 0:
+        if claim.ndim != right.ndim or not claim.size:
             return ""
-        missing, axis = few[0]
-        words = self.layer.words_of(result)[-claim.ndim :]
-        for end, start in (("last", 0), ("first", missing)):
+        lacking = np.subtract(right.shape, claim.shape)
+        axis, missing = int(lacking.argmax()), int(lacking.max())
+        word = self.layer.words_of(result)[axis - claim.ndim]
+        for end, start in (("last", 0), ("first", missing)) if np.abs(lacking).sum() == missing else ():
             place = along(axis, slice(start, start + claim.shape[axis]))
             if not self._off(claim, place).any():
-                which = f"{words[axis]} is" if missing == 1 else f"{missing} {words[axis]}s are"
+                which = f"{word} is" if missing == 1 else f"{missing} {word}s are"
                 return f"Its numbers are right, but the {end} {which} missing."
         return ""
 

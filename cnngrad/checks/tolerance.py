@@ -23,7 +23,6 @@ __all__ = [
     "Form",
     "Tolerance",
     "as_meant",
-    "as_precise",
     "eps",
     "form_shown",
     "form_stated",
@@ -307,15 +306,6 @@ def as_meant(values: Array, half: str) -> Array:
 def eps(format_: str) -> float:
     """The distance from 1 to a format's next number."""
     return 2.0 ** (1 - _BITS[format_])
-
-
-def as_precise(format_: str) -> str:
-    """A format and all others with as many significant bits, whose numbers are alike, in words.
-
-    >>> as_precise("float16")
-    'float16 or tf32'
-    """
-    return " or ".join(name for name, bits in _BITS.items() if bits == _BITS[format_])
 
 
 def _spread(format_: str, terms: int) -> float:
