@@ -67,6 +67,8 @@ _REFUSED = {
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
 _END = r"[ \t]*+(?=\n|\Z)"
+# The end of a line above numbers, or above the numbers of their columns.
+_ABOVE = r"[ \t]*+(?=\n\s*+(?:Columns?\b|[-+.0-9NI|](?![^\n]*\*)))"
 _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
 # Words that name an array without a sign behind them: no number in any base, nor a word for one.
 _GRADIENT = r"(?:[dD∂](?:E/?[dD∂])?(?:[bB]|[g-zG-Z]\w{0,8})|[A-Za-z]|[g-zG-Z][0-9]|[\w.]*grad[\w.]*)"
@@ -119,11 +121,11 @@ _HEADER = re.compile(
     rf"\n[ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
     rf"(?:(?:(?:#|%|//)[ \t]++(?![^\n]*+\n[^\n=]*+=))?(?P<label5>{_GRADIENT}):?{_END}|{_SILENT}"
     rf"|{_PROMPT}(?!(?i:nan|inf|na|infinity);?{_END})(?P<label6>{_NAME});?{_END}"
-    rf"|(?P<page1>, (?:, [0-9]+)+){_END}|{_FACTOR}{_END}"
+    rf"|(?P<page1>, (?:, [0-9]+)+){_END}|{_FACTOR}{_ABOVE}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
-    rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]++)?:?{_END}"
-    rf"|Columns (?P<column2>[0-9]{{1,9}}) to [0-9]++(?=[ ]+[-.0-9])|\[,(?P<column3>[0-9]{{1,9}})\][][,0-9 \t]*+{_END}"
+    rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]++)?:?{_ABOVE}"
+    rf"|Columns (?P<column2>[0-9]{{1,9}}) to [0-9]++(?=[ ]+[-.0-9])|\[,(?P<column3>[0-9]{{1,9}})\][][,0-9 \t]*+{_ABOVE}"
     rf"|torch\.Size\(\[(?P<sizes5>[0-9]+(?:, [0-9]+)*)\]\){_END}|(?:[0-9]+-element (?=Vector\{{(?:Vector|Matrix|Array))"
     rf"|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?)"
@@ -367,21 +369,18 @@ class _Reader:
         if not any({"column", "factor"} & said.keys() for _, said, _ in pieces):
             pieces = [(place, pieces[0][1], "".join(source for _, _, source in pieces))]
         rows, following, doubt, is_table, factor = list[list[Array]](), 1, "", False, ""
-        for (start, said, text), (_, below, _) in pairwise([*pieces, (0, dict[str, str](), "")]):
+        for start, said, text in pieces:
             source, factor = text.rstrip(), said.get("factor", "" if "page" in said else factor)
             if not source:
-                is_empty = {"column", "factor"} & said.keys() and "column" not in below
-                self.refuse(start, is_empty, "no numbers follow a factor, or the number of a column")
                 continue
             source, self.about["factor"] = _FRONT.sub(self.unwrapped, source), factor
-            begin = first = len(source) - len(source.lstrip())
-            is_table = not any(bracket in source for bracket in "[](){}\1")
             # The first line of a table may begin with a tab.
-            begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
+            begin = len(source) - len(source.lstrip(" \n\f"))
+            is_table = not any(bracket in source for bracket in "[](){}\1")
             read = self.table if is_table else self.brackets
             array, doubt = read(start + begin, source[begin:])
-            is_beside = "label" in said and "\n" not in source[:first] and prod(array.shape[: 1 + is_table]) > 1
-            self.refuse(start + first, is_beside, "numbers beside a label, and others below them")
+            is_beside = "label" in said and "\n" not in source[:begin] and prod(array.shape[: 1 + is_table]) > 1
+            self.refuse(start + begin, is_beside, "numbers beside a label, and others below them")
             column = int(said.get("column", 1))
             if column < 2 or not rows:
                 rows, following = [*rows, []], min(column, 1)
@@ -432,7 +431,7 @@ class _Reader:
         source = _COMMENTS.sub(self.blank, source) if "/" in source else source
         source = source.replace(">", ")").rstrip(";, \n\f")
         marks = _marks(source)
-        if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
+        if inside := re.fullmatch(r"\t*\[([^\[\](){}\1]*)\]", source):
             self.refuse(place, re.search("\f", source), _COMMENTED)
             several = re.search(r";\s*;|\A[^;]*;\s*[1-9][0-9_]*\s*\]\Z", source) if ";" in source else None
             self.refuse(place, several, "{0!r}: rows as in MATLAB, or a number repeated, or axes as in Julia")
