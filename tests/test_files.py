@@ -175,9 +175,12 @@ def test_a_file_that_is_not_read_is_named_with_the_line_that_turns_it_into_one(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (json.dumps({"X": X}).encode("utf-16"), "is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8"),
-        ("1,5\u00a02,5".encode("cp1252"), "is not UTF-8: byte 4 (in line 1) is 0xa0: save it as UTF-8"),
-        ('{"X": [[1]],\n "ä": 1}'.encode("latin-1"), "is not UTF-8: byte 16 (in line 2) is 0xe4: save it as UTF-8"),
+        (json.dumps({"X": X}).encode("utf-16"), "it seems to be a text in UTF-16: save it as UTF-8"),
+        ("1,5\u00a02,5".encode("cp1252"), "is not UTF-8, nor NPY or NPZ: byte 4 (in line 1) is 0xa0: save it as UTF-8"),
+        (
+            '{"X": [[1]],\n "ä": 1}'.encode("latin-1"),
+            "is not UTF-8, nor NPY or NPZ: byte 16 (in line 2) is 0xe4: save it",
+        ),
     ],
 )
 def test_json_in_another_encoding_is_told_with_the_byte(content, words):

@@ -634,7 +634,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("| missing | 2 |\n|---|---|\n| 3 | 4 |", "'missing' is not a number"),
         ("[3.14159_4, 2.71828_4]", "'3.14159_4' is not a number"),
         ("[1_8, 2_8]", "'1_8' is not a number"),
-        ("x =\n\n  Columns 1 through 2\n\n 1 2\n\n  Columns 3 through 4\n\n", "line 7, column 3: 'Columns' is not a number"),
+        ("x =\n\n  Columns 1 through 2\n\n 1 2\n\n  Columns 3 through 4\n\n", "line 7, column 3: 'Columns' is no"),
         ("dx = [1, 2]\n[3, 4]", "line 1, column 6: numbers beside a label, and others below them"),
         ("[1 2 3]\n[4 5 6]\n\n[7 8 9]\n[1 2 3]", "several arrays in a line, or parted"),
         ("let x = [0.0; 10_000];", "or a number repeated"),

@@ -33,10 +33,10 @@ def advice(name: str, content: bytes) -> str | None:
 
 def raw_advice(name: str, content: bytes) -> str | None:
     """How to read a file of raw binary numbers; None if its content is something else."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in content[:_LOOKED_AT]:
-        return None
-    if re.match(rb"(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~]){4}", content):
+    if re.match(rb"\xff\xfe|\xfe\xff|(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~]){4}", content):
         return "it seems to be a text in UTF-16: save it as UTF-8"
+    if b"\0" not in content[:_LOOKED_AT]:
+        return None
     spec = "-" if name == "standard input" else name
     return (
         f"it seems to hold raw binary numbers: name their type, as {spec}:f32 (or f64, f16, bf16, i8, i32), and for X "

@@ -2,19 +2,18 @@
 
 import json
 import re
-from contextlib import suppress
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType
+from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.files.keys import unique
 from cnngrad.files.loose import Loose
 from cnngrad.layer import Shape, parse_shape
 
-__all__ = ["RawSpec", "is_possible", "is_safetensors", "load_safetensors", "parse_raw", "raw_spec"]
+__all__ = ["RawSpec", "is_safetensors", "load_safetensors", "parse_raw", "raw_spec"]
 
 # NumPy's dtypes; a bfloat16 number is read as two bytes.
 _RAW = {"f64": "f8", "f32": "f4", "f16": "f2", "bf16": "u2", "i8": "i1", "i32": "i4"}
@@ -94,41 +93,22 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
         CnngradError: a damaged file, or numbers of a type that cnngrad can't read.
     """
     length = int.from_bytes(content[:8], "little")
-    if not 2 <= length <= len(content) - 8:
-        raise CnngradError(f"{where} is damaged: it has {len(content)} bytes, but its header claims {length}")
+    numbers, place, found = content[8 + length :], 0, {}
     try:
+        if length > len(content) - 8:
+            raise ValueError(f"it has {len(content)} bytes, but its header claims {length}")
         header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=lambda pairs: unique(where, pairs))
         header.pop("__metadata__", None)
-        entries = []
-        for name, entry in header.items():
-            offsets, shape = tuple(entry["data_offsets"]), tuple(entry["shape"])
-            if not all(type(number) is int and number >= 0 for number in offsets + shape):
-                raise ValueError(f"{name} has a size or offset that is not a whole number")
-            first, last = offsets
-            entries.append((first, last, name, str(entry["dtype"]), shape))
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            (first, last), shape, form = entry["data_offsets"], tuple(entry["shape"]), str(entry["dtype"])
+            if form not in _SAFE:
+                raise ValueError(f"{name} holds {form}: it must be one of {', '.join(_SAFE)}")
+            array = np.frombuffer(numbers[first:last], _SAFE[form]).reshape(shape)
+            if min(shape, default=0) < 0 or first != place or last != place + array.nbytes:
+                raise ValueError(f"{name} is not where its header says, at bytes {first} to {last}")
+            place, found[name] = last, array
+        if place != len(numbers):
+            raise ValueError(f"{len(numbers) - place} bytes after its last array belong to no array")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CnngradError(f"{where} is damaged: its header is not that of a safetensors file ({error})") from None
-    found = {}
-    place, numbers = 0, content[8 + length :]
-    for first, last, name, form, shape in sorted(entries):
-        if form not in _SAFE:
-            raise CnngradError(f"{where}::{name} holds {form}: it must be one of {', '.join(_SAFE)}")
-        dtype = np.dtype(_SAFE[form])
-        if not is_possible(shape, dtype):
-            raise CnngradError(f"{where} is damaged: {name} has a shape that no array can have")
-        if first != place or last - first != prod(shape) * dtype.itemsize or last > len(numbers):
-            raise CnngradError(f"{where} is damaged: {name} is not where its header says, at bytes {first} to {last}")
-        place = last
-        found[name] = np.frombuffer(numbers[first:last], dtype).reshape(shape)
-    if place != len(numbers):
-        raise CnngradError(f"{where} is damaged: {len(numbers) - place} bytes after its last array belong to no array")
+        raise CnngradError(f"{where} is not a readable safetensors file: {error}") from None
     return found
-
-
-def is_possible(shape: Shape, dtype: DType) -> bool:
-    """Whether NumPy accepts this shape: it limits the axes, and the bytes of the others even if one is empty."""
-    with suppress(TypeError, ValueError):
-        # Whatever an element holds: a dtype with a shape of its own would add its axes.
-        np.broadcast_to(np.empty((), (np.void, dtype.itemsize)), shape)
-        return True
-    return False
