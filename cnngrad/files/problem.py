@@ -1,8 +1,8 @@
 """Problems: a layer with its arrays (or only their shapes), from a file or from command-line options."""
 
-import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -34,20 +34,17 @@ Given = Operand | Shape | Callable[[Layer], Operand]
 
 # Other tools' names for the keys, in lower case; names that resemble ours are found by their spelling.
 _OTHER_WORDS = {
-    "X": ("x", "input", "inputs", "image", "a_prev"),
-    "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
-    "b": ("bias", "biases"),
-    "dEdO": (
-        "do", "dout", "d_out", "dz", "dy", "grad", "gradient", "grad_output", "grad_out", "dldo", "dl_do",
-        "output_gradient", "upstream", "delta",
-    ),
-    "stride": ("s",),
-    "padding": ("p",),
-    "dilation": ("d", "rate"),
-    "groups": ("g",),
-    "transposed": ("deconvolution", "deconv"),
-    "output_padding": ("adj",),
-}  # fmt: skip
+    "X": "x|inputs?|image|a_prev",
+    "W": "w|(weight|kernel|filter)s?",
+    "b": "bias(es)?",
+    "dEdO": "d(l_?d)?_?o(ut)?|dz|dy|(output_)?grad.*|upstream|delta",
+    "stride": "s",
+    "padding": "p",
+    "dilation": "d|rate",
+    "groups": "g",
+    "transposed": "deconv.*",
+    "output_padding": "adj",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,16 +178,15 @@ class Reader:
 
     def _problem(self, where: str, content: Any) -> Problem:
         if not isinstance(content, Mapping):
-            held = "a single array" if isinstance(content, list | np.ndarray | Loose) else json.dumps(content)[:40]
             raise CnngradError(
-                f"{where} holds {held}: a problem is an object with the keys {', '.join(KEYS)}; "
+                f"{where} holds no problem: a problem is an object with the keys {', '.join(KEYS)}; "
                 f"for arrays use -x, -w, -g"
             )
         content = {key: value.typed if isinstance(value, Loose) else value for key, value in content.items()}
         for key in content:
             if key not in (*KEYS, "schema"):
                 word = key.lower()
-                near = next((ours for ours, words in _OTHER_WORDS.items() if word in words), "")
+                near = next((ours for ours, words in _OTHER_WORDS.items() if re.fullmatch(words, word)), "")
                 near = near or nearest(word, KEYS, 0.5)
                 known = f"the keys are {', '.join(KEYS)}"
                 meant = f"did you mean {near!r}? ({known})" if near else known

@@ -42,12 +42,10 @@ def check_target(target: str, endings: Collection[str], names: Collection[str] =
     """
     with writing(target):
         path = Path(target)
-        if not target or path.name in endings:
-            raise CnngradError(f"{target!r} is not a file name: write one such as out{next(iter(endings))}")
-        if path.is_dir() and ".npy" not in endings:
-            raise CnngradError(f"{target} is a folder: name a file that ends in {', '.join(endings)}")
-        if target == "-":
-            raise CnngradError("- is not a file to save in: --json prints the results on standard output")
+        if target in ("", "-") or path.name in endings:
+            raise CnngradError(
+                f"{target!r} is not a file name: write one such as out{next(iter(endings))}, or print with --json"
+            )
         if _is_folder(target) and ".npy" in endings:
             if path.exists() and not path.is_dir():
                 raise CnngradError(f"{target} is not a folder, and a file needs an ending: use {', '.join(endings)}")
