@@ -158,8 +158,8 @@ _COMMAS = "its commas part numbers, or are decimal ones, or thousands: write dec
 
 
 def _said(match: re.Match[str]) -> dict[str, str]:
-    """The groups of a match that are not empty, by their names without digits."""
-    return {key.rstrip("123456"): value for key, value in match.groupdict().items() if value}
+    """What a match tells of an array: its groups that are not empty, by their names without digits."""
+    return {key.rstrip("123456"): value for key, value in match.groupdict().items() if value and key != "comment"}
 
 
 def _sizes(text: str) -> Shape:
@@ -280,7 +280,7 @@ class _Reader:
 
     def blank(self, head: re.Match[str]) -> str:
         """Blanks, or the mark of a comment, in place of a header behind its first character; it is noted."""
-        if {*_said(head)} - {"comment"}:
+        if _said(head):
             self.heads.append(head)
         return head[0][0] + re.sub("[^\n]", "\f" if head["comment"] else " ", head[0][1:])
 
@@ -318,8 +318,7 @@ class _Reader:
             groups[label].append((place, said, bare[place:stop]))
         arrays = {label: array for label, pieces in groups.items() if (array := self.array(label, pieces))}
         self.refuse(0, not arrays, "the text is empty: there is no number in it")
-        others = ", ".join(filter(None, arrays))
-        self.refuse(0, "" in arrays and others, f"an array without a label beside {others}")
+        self.refuse(0, "" in arrays and len(arrays) > 1, f"an array without a label beside {', '.join(arrays)[2:]}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
     def array(self, label: str, pieces: list[_Piece]) -> Loose | None:
@@ -338,8 +337,8 @@ class _Reader:
             sizes = (*_long(array.shape)[: max(0, len(_long(array.shape)) - len(_long(sizes)))], *sizes)
         if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
             # The first size is not declared: it follows from the number of elements, and may be that of several axes.
-            written = len(inner) if array.ndim == 1 else written
-            sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
+            first = len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1))
+            written, sizes = len(inner), (first, *inner)
         if sizes and -1 not in sizes:
             is_same = prod(sizes) == array.size and (array.ndim == 1 or _long(array.shape) == _long(sizes))
             said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
@@ -413,10 +412,9 @@ class _Reader:
             pages = [(*page, -1, -1) for page in pages]
         free = [axis for axis, index in enumerate(pages[0]) if index < 0]
         fixed = [[index for index in page if index >= 0] for page in pages]
-        is_other = len({*map(len, fixed)}) > 1 or not fixed[0] or len(free) != 2 or array.ndim != 3
-        self.refuse(place, is_other, "pages with indices: not two whole axes each, and a number for each other axis")
-        is_gap = len(array) != len(fixed) or not (sizes := _grid(fixed))
-        self.refuse(place, is_gap, f"{len(fixed)} pages with indices: some are missing or stand twice")
+        is_even = len({*map(len, fixed)}) == 1 and fixed[0] and len(free) == 2 and array.ndim == 3
+        sizes = _grid(fixed) if is_even and len(array) == len(fixed) else []
+        self.refuse(place, not sizes, "pages with indices: some are missing or stand twice, or not two whole axes each")
         array = array[np.lexsort(np.transpose(fixed)[::-1])].reshape(*sizes, *array.shape[1:])
         # Pages of one row may be vectors.
         return np.moveaxis(array, (-2, -1), free), 0 if free[0] and array.shape[-2] == 1 else _DEEPEST
@@ -473,8 +471,7 @@ class _Reader:
         self.refuse(place, is_several, _UNEVEN)
         has_pairs = array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source)
         is_round = has_pairs or b"(0)" in marks or (opened[:2] == b"(\1" and array.shape[1] > 1)
-        said = "round brackets: rows, several arrays, complex or negative numbers (write square brackets)"
-        self.refuse(place, is_round, said)
+        self.refuse(place, is_round, "round brackets: rows, several arrays, complex or negative numbers (write [])")
         # Round brackets around one array are no axis, nor is a list of one function.
         around = [found.end() for found in re.finditer(rb"[\[(](?=\x01.)|\((?=[\[{])", opened)]
         array = array.squeeze((*functions, *(axis for axis in around if array.shape[axis] == 1)))
@@ -509,8 +506,7 @@ class _Reader:
         has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
         mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else ","
         lines = re.sub(rf'"(?<![^\s{mark}]")( *+[^\s"{mark}]++ *+)"(?![^\s{mark}])', r" \1 ", lines)
-        said = "{0} in quotation marks: one number, or several, or none"
-        self.refuse(place, re.search('"[^"\n]*"?', lines), said)
+        self.refuse(place, re.search('"[^"\n]*"?', lines), "{0} in quotation marks: one number, or several, or none")
         # Beside another mark between cells, a comma is a decimal comma.
         if mark == ";" or (mark != "," and "," in lines):
             self.refuse(place, "," in lines and re.search(r"\.|,[0-9]*+,|;[ ]*+(?=\n|\Z)", lines), _COMMAS)
