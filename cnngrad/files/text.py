@@ -71,7 +71,7 @@ _END = r"[ \t]*+(?=\n|\Z)"
 _ABOVE = r"[ \t]*+(?=\n\s*+(?:Columns?\b|[-+.0-9NI|](?![^\n]*\*)))"
 _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
 # Words that name an array without a sign behind them: no number in any base, nor a word for one.
-_GRADIENT = r"(?:[dD∂](?:E/?[dD∂])?(?:[bB]|[g-zG-Z]\w{0,8})|[A-Za-z]|[g-zG-Z][0-9]|[\w.]*grad[\w.]*)"
+_GRADIENT = r"(?:[dD∂](?:E/?[dD∂])?(?:[bB]|[g-zG-Z]\w{0,8})|[A-Za-z]|[g-zG-Z][0-9]|(?>[\w.]*?grad)[\w.]*+)"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _COMMENTS = re.compile(rf"[,;{{}}][ \t]*+(?P<comment>{_COMMENT})")
 # What stands in front of a bracket and leaves the array as it is: a function, a macro, or a type, perhaps with sizes.
