@@ -418,8 +418,8 @@ def test_answers_are_graded_on_the_command_line(tmp_path, monkeypatch, capsys):
     assert re.search("^bob +0.99 +0.99 +0$", capsys.readouterr().out, re.MULTILINE)
     for content, said in (
         (b"name,1,2\n", "the first line of b.csv is 'name,1,2': for this sheet it is student,1,2"),
-        (b"", "b.csv is empty: it must hold a row of answers for each student"),
-        (b"\xef\xbb\xbf\n", "b.csv is empty: it must hold a row of answers for each student"),
+        (b"", "the first line of b.csv is '': for this sheet it is student,"),
+        (b"\xef\xbb\xbf\n", "the first line of b.csv is '': for this sheet it is student,"),
         (b"student,1,2\nann,1\n", "row 2 of b.csv has 2 cells: there are 3 columns"),
         (b"student,1,2\n\xff,1,2\n", "can't read b.csv as CSV in UTF-8"),
         (b'student,1,2\nann,"1,2\n', "can't read b.csv as CSV in UTF-8"),

@@ -87,12 +87,12 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
 
 def difference(claim: Array, right: Array) -> Array:
     """|claim - right|; in float64 for integers whose difference may exceed int64."""
-    if claim.dtype.kind == right.dtype.kind == "i":
-        if largest_magnitude(claim) + largest_magnitude(right) > INT64_MAX:
-            error: Array = np.abs(claim.astype(object) - right.astype(object)).astype(np.float64)
-            return error
-        return np.abs(np.subtract(claim, right))
-    return np.abs(np.subtract(claim, right, dtype=np.float64))
+    are_whole = claim.dtype.kind == right.dtype.kind == "i"
+    kind: type = np.int64 if are_whole else np.float64
+    if are_whole and largest_magnitude(claim) + largest_magnitude(right) > INT64_MAX:
+        claim, right, kind = claim.astype(object), right.astype(object), object
+    error: Array = np.abs(np.subtract(claim, right, dtype=kind))
+    return error.astype(np.float64) if kind is object else error
 
 
 def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
@@ -112,8 +112,7 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
     axes = zip(layer.words_of(result), wrong.shape, np.nonzero(wrong), strict=False)
     for word, size, places in axes:
         distinct = np.unique(places)
-        first = int(distinct[0])
-        last = int(distinct[-1])
+        first, last = distinct[[0, -1]].tolist()
         if distinct.size < size and distinct.size == last - first + 1:
             text = f"{word} {first + 1}" if first == last else f"{word}s {first + 1} to {last + 1}"
             limits.append(f"{text} (the last)" if last == size - 1 else f"{text} (the first)" if first == 0 else text)

@@ -287,20 +287,16 @@ class Tolerance:
         return found + (f"; yours are {self.form}" if self.form.is_rounded else "")
 
 
-def as_meant(values: Array, half: str) -> Array:
-    """The numbers of a text as those of float32, or of this format, whose shortest decimals they are.
+def as_meant(values: Array) -> Array:
+    """The numbers of a text as those of float16 whose shortest decimals they are.
 
     NumPy, Julia and others write no more digits of a number than tell it from its neighbours.
 
-    >>> as_meant(np.array([178.2, 0.1]), "float16").tolist()
-    [178.25, 0.0999755859375]
+    >>> as_meant(np.array([178.2, 0.1, 0.123456])).tolist()
+    [178.25, 0.0999755859375, 0.123456]
     """
-    meant = values
-    for dtype in (np.float32, np.float16) if half == "float16" else (np.float32,):
-        own = values.astype(dtype)
-        shortest = np.array([float(str(number)) for number in own.flat]).reshape(own.shape)
-        meant = np.where(shortest == values, own.astype(np.float64), meant)
-    return meant
+    own = values.astype(np.float16)
+    return np.where(own.astype(str).astype(np.float64) == values, own, values)
 
 
 def eps(format_: str) -> float:

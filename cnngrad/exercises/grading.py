@@ -101,8 +101,7 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     """
     questions = sheet.questions
     notes = []
-    each = []
-    seen = set()
+    each = list[tuple[str, tuple[Grade, ...]]]()
     for line, (student, *answers) in _rows(where, content, len(questions)).items():
         student = visible(student.strip())
         grades = []
@@ -112,8 +111,7 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
             grade, note = _chosen(question, text) if question.options else _filled(question, text, partial)
             grades.append(grade)
             notes += [f"Row {line}, question {k}: {note}."] if note else []
-        notes += [f"Row {line}: {student} has a row already."] if student in seen else []
-        seen.add(student)
+        notes += [f"Row {line}: {student} has a row already."] if student in dict(each) else []
         each.append((student, tuple(grades)))
     if not any(grade.score for _, grades in each for grade in grades):
         notes.append("No answer is right. Were they given to the sheet of these options, with this --seed?")
@@ -130,8 +128,6 @@ def _rows(where: str, content: bytes, count: int) -> dict[int, list[str]]:
         rows = {line: row for line, row in enumerate(read, start=1) if any(row)}
     except (UnicodeDecodeError, csv.Error) as error:
         raise CnngradError(f"can't read {where} as CSV in UTF-8: {error}") from None
-    if not text.strip():
-        raise CnngradError(f"{where} is empty: it must hold a row of answers for each student")
     wanted = ["student", *map(str, range(1, count + 1))]
     head = rows.pop(min(rows, default=0), [])
     if [name.strip().lower() for name in head] != wanted:
