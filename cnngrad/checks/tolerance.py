@@ -170,14 +170,15 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     '3 significant digits and 3 decimal places'
     """
     arrays = [claim[np.isfinite(claim)] for claim in claims if claim.dtype.kind == "f" or not whole]
-    values = np.concatenate([array.astype(np.float64).ravel() for array in arrays] or [np.empty(0)])
+    values = np.concatenate([np.empty(0), *arrays])
     values = values[values != 0]
     if not values.size:
         return Form()
     some = np.unique(values[:: max(1, values.size // _MOST_LOOKED_AT)])
-    single = all(_all_single(array) for array in arrays)
-    written = [_shortest(value, single) for value in some.tolist()]
-    shown = Form(source := "float32" if single else "float64")
+    source = "float32" if _all_single(values) else "float64"
+    written = [Decimal(text).normalize().as_tuple() for text in some.astype(source).astype(str).tolist()]
+    most = {"digits": max(len(each.digits) for each in written), "places": max(-int(each.exponent) for each in written)}
+    shown = Form(source)
     grain = np.maximum(shown.step(some), 1.0 if whole else 0.0)
 
     def is_evident(form: Form) -> bool:
@@ -186,8 +187,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
             chances = np.minimum(1.0, grain / form.step(some))
         return float(np.log10(chances).sum()) < _EVIDENT and bool(form.holds(values, source).all())
 
-    most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
-    units = {part: n for part, n in most if is_evident(replace(shown, units={part: n}))}
+    units = {part: n for part, n in most.items() if is_evident(replace(shown, units={part: n}))}
     digits = max(claim.digits if isinstance(claim, Marked) else 0 for claim in claims)
     shown = replace(shown, units={"digits": digits} | units if digits else units)
     grain = np.maximum(grain, shown.step(some))
@@ -325,9 +325,3 @@ def _step(values: Array, format_: str) -> Array:
 def _all_single(array: Array) -> bool:
     with may_overflow():
         return array.dtype.itemsize <= 4 or bool((array.astype(np.float32) == array).all())
-
-
-def _shortest(value: float, single: bool) -> tuple[int, int]:
-    """The numbers of significant digits and decimal places in a number's shortest decimal form."""
-    _, digits, exponent = Decimal(str(np.float32(value)) if single else repr(value)).normalize().as_tuple()
-    return len(digits), -int(exponent)

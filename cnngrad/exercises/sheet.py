@@ -122,7 +122,8 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     asked = defaultdict[Tensor, list[Index]](list)
     for result, places in (*filter(None, named.values()), *shown):
         asked[result] += places
-    numbers = Telling(layer, asked, with_decimals)
+    cells = {result: tuple(np.transpose(places)) for result, places in asked.items()}
+    numbers = Telling(layer, cells, with_decimals)
     made = []
     all_telling = True
     for number in range(count):

@@ -1,6 +1,7 @@
 """Numbers with which each known mistake shows in every asked cell that it affects, and no two mistakes look alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,7 +12,6 @@ from cnngrad.causes.catalogue import CATALOGUE, Mistake
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.layer import Layer
-from cnngrad.layer.names import Index
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 __all__ = ["DECIMALS", "Telling", "Way"]
@@ -42,6 +42,7 @@ class Way(NamedTuple):
     changes: Array
 
 
+@dataclass(frozen=True)
 class Telling:
     """Draws numbers for a layer.
 
@@ -51,11 +52,9 @@ class Telling:
         with_decimals: whether numbers have a decimal place.
     """
 
-    def __init__(self, layer: Layer, asked: Mapping[Tensor, Sequence[Index]], with_decimals: bool) -> None:
-        """Telling numbers for the asked cells of a layer's results."""
-        self.layer = layer
-        self.with_decimals = with_decimals
-        self.asked = {result: tuple(np.transpose(places)) for result, places in asked.items()}
+    layer: Layer
+    asked: Mapping[Tensor, tuple[Array, ...]]
+    with_decimals: bool
 
     @cached_property
     def ways(self) -> dict[Tensor, list[Way]]:
