@@ -180,8 +180,8 @@ class Grader:
             other = replace(self._seen, format=half)
             # What the numbers mean is read from the text of each: first see whether they are near enough.
             is_near = self._within(other, other.moved(self.claim))
-            # Programs print their numbers with float32's digits, or with float16's.
-            if is_near and other.holds(as_meant(self.claim), "float32").all():
+            # Programs print numbers of bfloat16 with float32's digits.
+            if is_near and other.holds(as_meant(self.claim) if half == "float16" else self.claim, "float32").all():
                 yield Form(half)
         bits = next((n for n in range(_MOST_BITS) if not (self.claim * 2.0**n % 1).any()), 0)
         fixed = Form(units={"fixed": bits})
