@@ -6,6 +6,7 @@ code often follows another relation of this form, which a few of its products re
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from cnngrad.causes.catalogue import exchanged
 from cnngrad.causes.evaluate import spread_places
 from cnngrad.causes.reading import reader_of
 from cnngrad.causes.recipe import Recipe
-from cnngrad.layer import Layer, Positions, Relation
+from cnngrad.layer import Layer, Relation
 from cnngrad.layer.expansion import OPERANDS
-from cnngrad.tensor import O, Tensor, W, X
+from cnngrad.tensor import O, W, X
 
 __all__ = ["Relations", "read_relations", "spoken"]
 
@@ -49,11 +50,24 @@ def read_relations(recipe: Recipe) -> list[Relations]:
     Returns:
         The relations; empty if the recipe follows none, or if too few positions are known to determine them.
     """
-    if (places := _places(recipe)) is None:
+    result, shapes = recipe.result, recipe.layer.canonical
+    tensors = [recipe.reads[operand].tensor for operand in OPERANDS[result]]
+    if (read := reader_of(recipe)) is None or {tensor.array for tensor in (result, *tensors)} != {O, W, X}:
         return []
+    # The positions of O, W and X in some products of some elements.
+    met: list[list[Any]] = []
+    for number in spread_places(prod(recipe.size), _ELEMENTS):
+        place = np.unravel_index(number, recipe.size)
+        products, _ = read((0, 0, *place))
+        count = products.shape[1]
+        for numbers in products.T[spread_places(count)[:count]]:
+            at = {t.array: np.unravel_index(k, shapes[t])[2:] for t, k in zip(tensors, numbers, strict=True)}
+            at[result.array] = place
+            met.append([at[O], at[W], at[X]])
     relations = []
-    for number, axis in enumerate(recipe.layer.axes):
-        outputs, taps, inputs = (places[tensor][:, number] for tensor in (O, W, X))
+    for axis, (outputs, taps, inputs) in zip(
+        recipe.layer.axes, np.reshape(met, (-1, 3, recipe.layer.dims)).T, strict=True
+    ):
         factors, relation = np.column_stack([outputs, taps, np.ones_like(taps)]), axis.relation
         if (factors @ relation != inputs).any():
             # If some products don't follow it, the whole claim does not either.
@@ -63,20 +77,3 @@ def read_relations(recipe: Recipe) -> list[Relations]:
                 return []
         relations.append(relation)
     return [tuple(relations)]
-
-
-def _places(recipe: Recipe) -> dict[Tensor, Positions] | None:
-    """The positions of O, W and X in some products of some elements, a row each; None for products of other arrays."""
-    result, shapes = recipe.result, recipe.layer.canonical
-    tensors = [recipe.reads[operand].tensor for operand in OPERANDS[result]]
-    found: dict[Tensor, list[Positions]] = {O: [], W: [], X: []}
-    if (read := reader_of(recipe)) is None or {tensor.array for tensor in (result, *tensors)} != found.keys():
-        return None
-    for number in spread_places(prod(recipe.size), _ELEMENTS):
-        place = np.unravel_index(number, recipe.size)
-        products, _ = read((0, 0, *place))
-        count = products.shape[1]
-        for tensor, numbers in zip(tensors, products[:, spread_places(count)[:count]], strict=True):
-            found[tensor.array].append(np.transpose(np.unravel_index(numbers, shapes[tensor]))[:, 2:])
-        found[result.array].append(np.broadcast_to(place, (len(found[tensor.array][-1]), len(place))))
-    return {tensor: np.concatenate(parts) for tensor, parts in found.items()}

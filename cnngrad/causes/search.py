@@ -350,7 +350,7 @@ class Search:
     def unread(self, wrong: Array) -> Diagnosis | None:
         """The diagnosis if no window reads any of the wrong elements; otherwise None."""
         ones = Data(self.data.layer, {tensor: np.ones_like(array) for tensor, array in self.data.arrays.items()})
-        if self.wanted[wrong].any() or made(self.right, ones)[wrong].any():
+        if made(self.right, ones)[wrong].any():
             return None
         says = "Every wrong element is one that no window reads: it must be 0."
         return Diagnosis({(old_contents.id,): None}, says, f"To fix it: {old_contents.fix}.")
