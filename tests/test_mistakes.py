@@ -876,12 +876,12 @@ def test_a_factor_close_to_1_is_told_by_as_many_digits_as_it_needs():
 
 
 @pytest.mark.parametrize("quarters", [1, 3])
-def test_a_quarter_turn_is_told_as_numpy_counts(quarters):
+def test_a_quarter_turn_is_told(quarters):
     """The filter that slides over framed dE/dO is rot90(w, quarters) where rot90(w, 2) is right."""
     q = buggy.Layer(LAYERS[0])
     slid = np.rot90(q.w, quarters, (2, 3))
     hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=slid[:, :, ::-1, ::-1]))).hint
-    assert f"turned by {90 * quarters}°, as np.rot90(w, {quarters}, (2, 3)) does" in hint
+    assert "(turned by 90°)" in hint
 
 
 READINGS = {

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, combinations, islice, permutations, product
+from itertools import chain, combinations, permutations, product
 from math import prod
 from typing import Any
 
@@ -303,16 +303,12 @@ def turned_by_90(recipe: Recipe) -> Changes:
     words = ("transposed instead of rotated", "transposed before it is rotated")
     if recipe.result is O:
         words = ("transposed and rotated", "transposed")
-    order = Axes(recipe.layer, W).order
     for a, b in combinations(recipe.spatial, 2):
         if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2]:
             yield recipe.at(W, words[0], swapped(a, b), flipped(a, b), coded=recipe.layer.dims == 2)
             yield recipe.at(W, words[1], swapped(a, b))
-            for k in (1, 3):
-                detail = f"turned by {90 * k}°, as np.rot90(w, {k}, {(order.index(a), order.index(b))}) does"
-                # If the right pass rotates W by 180°, so does the recipe: k quarter turns are then k - 2 more, or -k.
-                quarters = k if (recipe.result is O) != recipe.layer.flip else -k
-                yield recipe.at(W, detail, partial(np.rot90, k=quarters, axes=(a, b)))
+            for axis in (a, b):
+                yield recipe.at(W, "turned by 90°", swapped(a, b), flipped(axis))
 
 
 Mistake(
@@ -379,16 +375,14 @@ def gap_wrong(recipe: Recipe) -> Changes:
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    # Copies beyond the padded X meet no element of it.
-    most = _borders(recipe)[3]
-    strided = [axes for axes in some_axes(len(most)) if max(strides[axes]) > 1 and recipe.result is not O]
-    for axes, less in product(strided, (0, 1)):
+    for axes, less in product(some_axes(len(strides)), (0, 1)) if recipe.result is not O else ():
         used = np.where(axes, strides, 1)
-        counts = np.minimum(used * recipe.layer.out - less * (used - 1), most)
+        # Copies beyond the padded X meet no element of it.
+        counts = np.minimum(used * recipe.layer.out - less * (used - 1), _borders(recipe)[3])
         copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
-        along_one = _along(recipe, axes)
-        detail = f"copies of its elements{along_one and f' {along_one}'} instead, as np.repeat makes"
-        yield _on(recipe, axes, output=1).at(DEDO, detail, *copies)
+        if max(used) > 1:
+            words = f"copies of its elements {_along(recipe, axes)}".strip()
+            yield _on(recipe, axes, output=1).at(DEDO, f"{words} instead, as np.repeat makes", *copies)
 
 
 Mistake(
@@ -508,7 +502,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     yield from _cut(recipe, padded - leftover - before)
     reached = padded - leftover - before - after
     if min(reached) > 0:
-        yield from islice(_cut(recipe, reached, coded=False), 1)
+        yield from _cut(recipe, reached, coded=False)
 
 
 @Mistake(
@@ -940,10 +934,8 @@ def other_layout(recipe: Recipe) -> Changes:
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
     own = Axes(layer, result).order
     lacking = range(len(shape) - len(own))
-    # The spatial axes stay in order, or are reversed.
     for order in permutations(sorted(own)):
-        spatial = [axis for axis in order if axis > 1]
-        if order != own and spatial in (sorted(spatial), sorted(spatial)[::-1]):
+        if order != own:
             name, right = (_letters(layer, result, axes) for axes in (order, own))
             restored, memory = tuple(map(order.index, own)), (*lacking, *order)
             words = f"the order is {name}: transpose{restored} restores the right one"
@@ -1186,10 +1178,8 @@ def added(recipe: Recipe, number: float, tensor: Tensor | None = None, coded: bo
 def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
     own = -recipe.numbers[2]
-    counts = product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes))
-    # Or the padding is added instead of subtracted.
-    added = {tuple(np.where(axes, -own, own).tolist()) for axes in some_axes(len(own))}
-    for zeros in (*counts, *(sorted(added) if any(own) else ())):
+    # From a padding that is added instead of subtracted to one with which no window meets X.
+    for zeros in product(*(range(-axis.before, 2 * axis.before + axis.span + 2) for axis in recipe.layer.axes)):
         words = f"{_numbers(zeros)} zeros in front of X, not {_numbers(own)}"
         yield _on(recipe, True, words, all(zeros - own == 2), constant=np.negative(zeros))
 
