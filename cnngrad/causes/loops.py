@@ -17,7 +17,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes
-from cnngrad.causes.edits import Function
+from cnngrad.causes.edits import Function, relaid
 from cnngrad.layer import Layer, Shape
 from cnngrad.layer.axis import added
 from cnngrad.tensor import DX, O, Tensor, W, X
@@ -30,13 +30,9 @@ _OUTPUTS, _TAPS = "ijk", "uvt"
 _CONFUSED = (_OUTPUTS, _TAPS, "ngfc", "iu", "jv", "kt")
 # The bounds of a test that is missing.
 _ALL = (-(2**62), 2**62)
-# Rows and columns of im2col's matrix if it is not reshaped.
-_WHOLE = ("", "")
 Axis = tuple[Tensor, int]
 # The factor of each letter in a sum, and a constant under "".
 Sum = Mapping[str, int]
-# The letters of the rows and of the columns of a matrix.
-Letters = tuple[str, str]
 Slips = Iterator[tuple[str, "Loops"]]
 # The factors of letters, and the bounds of their loops, as keys of what is computed once.
 Index = tuple[tuple[str, int], ...]
@@ -58,8 +54,7 @@ class Loops:
         reading: the steps by which the result is read from its memory.
         inside: the layer whose padded X is the X of these loops; None if X lies in memory without its padding.
         rounded: rounds the products.
-        reshaped: the letters of the rows and of the columns of im2col's matrix if it is reshaped, not transposed; empty
-            if X is used as it is.
+        reshaped: reshapes im2col's matrix, an array with an axis for each letter; None if X is used as it is.
     """
 
     layer: Layer
@@ -71,7 +66,7 @@ class Loops:
     reading: dict[Axis, int]
     inside: Layer | None
     rounded: Function = np.positive
-    reshaped: Letters = _WHOLE
+    reshaped: Function | None = None
     tests: Mapping[Axis, Sum] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
@@ -85,7 +80,8 @@ class Loops:
         ranges = tuple((letter, bounds) for letter, bounds in self.ranges.items() if isinstance(letter, str))
 
         def at(tensor: Tensor, index: Sum) -> Array:
-            return _sums(tuple(index.items()), ranges, self.reshaped if tensor is X else _WHOLE)
+            sums = _sums(tuple(index.items()), ranges)
+            return self.reshaped(np.broadcast_to(sums, products.shape)) if tensor is X and self.reshaped else sums
 
         def places(tensor: Tensor) -> Array:
             # Each letter's step in memory: one sum over the letters, not one along each axis.
@@ -111,7 +107,7 @@ class Loops:
         memory[end] = 0
         steps = ((f"{axis}", self.reading[filled, axis]) for axis in range(len(shapes[filled])))
         sizes = tuple((f"{axis}", (0, size)) for axis, size in enumerate(shapes[filled]))
-        found: Array = memory.take(_sums((*steps, ("", 1)), sizes, _WHOLE), mode="clip")
+        found: Array = memory.take(_sums((*steps, ("", 1)), sizes), mode="clip")
         if all(array.dtype.kind == "i" for array in operands.values()):
             # `bincount` adds up in float64.
             found = np.rint(found).astype(np.int64)
@@ -119,11 +115,14 @@ class Loops:
 
     def columns_slipped(self) -> Slips:
         """im2col's matrix is reshaped instead of transposed, for each sample or for all together."""
+        letters = [key for key in self.ranges if isinstance(key, str)]
         for outputs in (_OUTPUTS, "n" + _OUTPUTS):
             names = {"c" + _TAPS: "element of a filter", outputs: "position of O"}
             for rows, columns in permutations(names):
                 words = f"from one row for each {names[rows]} to one for each {names[columns]}, not transposed"
-                yield f"im2col's matrix is reshaped {words}", replace(self, reshaped=(rows, columns))
+                orders = ([order.find(letter) for letter in letters] for order in (rows + columns, columns + rows))
+                lies, read = (np.argsort(places, stable=True).tolist() for places in orders)
+                yield f"im2col's matrix is reshaped {words}", replace(self, reshaped=relaid(lies, read))
 
     def lengths_slipped(self) -> Slips:
         """One length replaced by another in several steps or in one; if X includes its padding, only lengths of X."""
@@ -263,23 +262,11 @@ class Loops:
 
 
 # A slip changes few of the places; those of the other arrays are the same ones again and again.
-@lru_cache(maxsize=16)
-def _letters(ranges: Ranges, reshaped: Letters) -> dict[str, Array]:
-    """The value of each letter at every step of the loops; in a reshaped matrix, that of the element which is there."""
-    values = dict(zip(dict(ranges), np.ix_(*(np.arange(*bounds) for _, bounds in ranges)), strict=True))
-    rows, columns = ({letter: end for letter, (_, end) in ranges if letter in letters} for letters in reshaped)
-    place = np.zeros((), int)
-    for letter, size in (columns | rows).items():
-        place = place * size + values[letter]
-    for letter, size in reversed((rows | columns).items()):
-        place, values[letter] = np.divmod(place, size)
-    return values | {"": np.ones((), int)}
-
-
 @lru_cache(maxsize=32)
-def _sums(index: Index, ranges: Ranges, reshaped: Letters) -> Array:
+def _sums(index: Index, ranges: Ranges) -> Array:
     """A sum of letters, each times its factor, at every step of the loops."""
-    values = _letters(ranges, reshaped)
+    places = np.ix_(*(np.arange(*bounds) for _, bounds in ranges))
+    values = dict(zip(dict(ranges), places, strict=True)) | {"": np.ones((), int)}
     return sum((factor * values[letter] for letter, factor in index if factor), np.zeros((), int))
 
 
