@@ -84,6 +84,15 @@ def test_every_cell_is_as_wide_as_the_longest_number():
             assert 0.6 * size * len(text) < float(cells[0].get("width"))
 
 
+def test_rows_of_grids_stay_within_the_frame():
+    """Three grids, and four, that would be wider than it together by less than its margins."""
+    for shapes in (("3x3x3", "3x3x3"), ("4x3x5", "4x3x3")):
+        root = ET.fromstring(document(".svg", cnngrad.derive(*shapes, elements=["o11"], limit=4)))
+        width = float(root.get("viewBox").split()[2])
+        cells = [each for each in root.iter(f"{SVG}rect") if each.get("stroke-width") == "0.05"]
+        assert max(float(each.get("x")) + float(each.get("width")) for each in cells) < width
+
+
 def test_the_notes_figure():
     lines = [text.strip() for text, *_ in texts(figure("notes", "x22"))]
     assert pairs(figure("notes", "x22")) == [(4, -1), (-2, 3), (-3, 2), (5, 1)]
