@@ -1207,6 +1207,7 @@ def test_old_numbers_where_no_window_reads_are_told():
         ("dx", lambda q: buggy.flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.i) * q.W + s.k),
          "dX is written at i, not i + u − 1: it is the index of the rows of O"),
         ("dx", lambda q: buggy.right_dx(q) * (q.x > 0), "dE/dX times the derivative of ReLU at X"),
+        ("dx", lambda q: buggy.right_dx(q) * (q.x >= 0), "dE/dX times the derivative of ReLU (1 at 0) at X"),
         ("dx", lambda q: (buggy.right_dx(q) + 128) % 256 - 128, "as int8"),
         ("dx", lambda q: buggy.right_dx(q).clip(-127, 127), "as int8"),
         ("dx", lambda q: buggy.flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.W),
