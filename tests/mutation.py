@@ -124,7 +124,8 @@ def pytest_runtest_protocol(item):
     finally:
         for each in (sys, threading):
             each.settrace(None)
-        names = {code.co_filename.removeprefix(f"{ROOT}/") + f":{code.co_qualname}" for code in codes}
+        # Threads that a test has left go on calling.
+        names = {code.co_filename.removeprefix(f"{ROOT}/") + f":{code.co_qualname}" for code in list(codes)}
         own = sorted(name for name in names if name.startswith("cnngrad/"))
         calls[item.nodeid] = time.monotonic() - begun, own
 
