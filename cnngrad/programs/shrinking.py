@@ -86,43 +86,27 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
         return replace(layer, axes=tuple(axes))
 
     for part in some:
-        yield with_axes(part, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
-    if layer.mode != "zeros":
-        yield layer.with_axes(mode="zeros")
+        yield with_axes(part, **_PLAIN)
+    yield layer.with_axes(mode="zeros")
     groups = layer.groups
-    if groups > 1:
-        yield replace(layer, groups=1, channels=layer.group_channels, filters=layer.group_filters)
-        yield replace(layer, groups=1)
-    counts: dict[tuple[str, ...], Any] = {
-        ("channels", "filters"): groups,
-        ("channels",): groups,
-        ("batch",): 1,
-        ("filters",): groups,
-    }
-    for names, times in counts.items():
+    yield replace(layer, groups=1, channels=layer.group_channels, filters=layer.group_filters)
+    yield replace(layer, groups=1)
+    for names in (("channels", "filters"), ("channels",), ("batch",), ("filters",)):
+        times: Any = 1 if names == ("batch",) else groups
         most = min(getattr(layer, name) for name in names) // times
         yield from (replace(layer, **dict.fromkeys(names, fewer * times)) for fewer in _fewer(most, 1))
-    if layer.has_bias:
-        yield replace(layer, has_bias=False)
-    for (names, least), part in product(_LEAST.items(), some):
+    yield replace(layer, has_bias=False)
+    for names, part in product((("before", "after"), *zip(_PLAIN, strict=True)), some):
         axes = layer.axes[part]
+        least = _PLAIN[names[0]]
         if names == ("size",):
             least = max([1, *(axis.span - axis.before - axis.after for axis in axes if not axis.transposed)])
         most = min(getattr(axis, name) for axis in axes for name in names)
         yield from (with_axes(part, **dict.fromkeys(names, fewer)) for fewer in _fewer(most, least))
 
 
-# The numbers of an axis that become smaller together, and their minimum; that of a size also depends on the window.
-_LEAST = {
-    ("kernel",): 1,
-    ("dilation",): 1,
-    ("stride",): 1,
-    ("before", "after"): 0,
-    ("before",): 0,
-    ("after",): 0,
-    ("extra",): 0,
-    ("size",): 1,
-}
+# The minimum of each number of an axis; that of a size also depends on the window.
+_PLAIN = {"kernel": 1, "dilation": 1, "stride": 1, "before": 0, "after": 0, "extra": 0, "size": 1}
 
 
 def _fewer(number: int, least: int) -> list[int]:
