@@ -53,7 +53,7 @@ def of_the_same_shapes():
 
 
 def test_a_plan_that_is_kept_without_the_dilation_is_wrong_in_a_layer_of_the_same_shapes(of_the_same_shapes):
-    findings = run_layers([_InProcess(keeps_a_plan_without_dilation)], of_the_same_shapes, without=None)
+    findings = run_layers([_InProcess(keeps_a_plan_without_dilation)], of_the_same_shapes)
     assert [outcome.layer.name for outcome in findings.failing] == ["leftover-dilation"]
 
 
@@ -70,7 +70,7 @@ def test_such_a_plan_shows_if_these_layers_run_in_different_processes(of_the_sam
 
         return _InProcess(backward)
 
-    findings = run_layers([a_process(), a_process()], of_the_same_shapes, without=None)
+    findings = run_layers([a_process(), a_process()], of_the_same_shapes)
     assert [fault.id for fault in findings.faults] == ["keeps-state"]
 
 
@@ -190,7 +190,7 @@ def test_what_is_wrong_by_as_little_as_rounding_is_wrong(change, base):
         return (*change(x, w, dw, dx), db)
 
     layers = [layer for layer in cnngrad.suite("quick") if layer.name in ("impulse", "square", "channels", "bias")]
-    findings = run_layers([_InProcess(backward)], layers, without=None)
+    findings = run_layers([_InProcess(backward)], layers)
     assert findings.passed is False
     assert "rounding" not in findings.note
 

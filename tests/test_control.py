@@ -58,7 +58,7 @@ MADE = [(mistake, result) for mistake in LISTED for result in RESULTS if result 
 @pytest.mark.parametrize(("mistake", "result"), MADE, ids=[f"{m.id}-{result.key}" for m, result in MADE])
 def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistake, result, layers):
     program = Wrong(mistake, result)
-    findings = run_layers([program], layers, without=None)
+    findings = run_layers([program], layers)
     # It is run with other numbers too.
     shown = {layer.name for layer in layers if any(layer is each for each in program.shown)}
     assert {outcome.layer.name for outcome in findings.failing} == shown
@@ -99,5 +99,5 @@ def test_a_right_pass_passes_everywhere(compute, dtype, decimals, layers):
     made = cnngrad.suite("standard", decimals=True) if decimals else layers
     # These passes know no padding but zeros.
     plain = [layer for layer in made if layer.layer.mode == "zeros"]
-    findings = run_layers([Right(compute, dtype)], plain, without=None)
+    findings = run_layers([Right(compute, dtype)], plain)
     assert findings.passed, str(findings)

@@ -341,7 +341,7 @@ def test_a_function_gets_other_padding_than_zeros_only_if_it_has_the_parameter()
 
     assert cnngrad.check_function(told, "standard").never_tried == []
     bordered = [layer for layer in cnngrad.suite("standard") if layer.layer.mode != "zeros"]
-    findings = run_layers([_InProcess(wrong)], bordered)
+    findings = run_layers([_InProcess(wrong)], bordered, whole=bordered)
     assert {outcome.layer.layer.mode for outcome in findings.failing} == {"reflect", "replicate", "circular"}
     assert findings.explanation.mistakes == ("border-wrong",)
     assert "in ∂E/∂X the gradients of the padding are dropped" in " ".join(str(findings).split())

@@ -531,7 +531,7 @@ LAYERS = {layer.name: layer for layer in cnngrad.suite("standard")}
 
 def found(function, *names):
     """The findings in some layers of the standard suite, which are not made smaller."""
-    findings = run_layers([_InProcess(function)], [LAYERS[name] for name in names], without=None)
+    findings = run_layers([_InProcess(function)], [LAYERS[name] for name in names])
     schema.validate(json.loads(to_json(findings.as_json())))
     return findings
 
@@ -660,7 +660,7 @@ def test_a_mistake_that_explains_all_layers_is_the_only_one_told(decimals, names
         return None, dx
 
     layers = {layer.name: layer for layer in cnngrad.suite("standard", decimals=decimals)}
-    findings = run_layers([_InProcess(cut if decimals else lost)], [layers[name] for name in names], without=None)
+    findings = run_layers([_InProcess(cut if decimals else lost)], [layers[name] for name in names])
     assert told in findings.summary
     assert len(findings.explanations) == 1
     # The other one shows another mistake too.
@@ -705,7 +705,7 @@ def test_a_number_in_place_of_those_of_the_layers_is_told(name, given, used, tol
         return {name: numbers[{"stride": stride, "dilation": dilation}[name]]}
 
     layers = [own_layer(**{name: number}) for number in given]
-    findings = run_layers([_InProcess(with_dx(change))], layers, without=None)
+    findings = run_layers([_InProcess(with_dx(change))], layers)
     assert f"explained by {told}" in findings.summary
     assert len(findings.explanations) == 1
 

@@ -158,8 +158,7 @@ def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -
         run_layers,
         layers=_chosen(whole or _own_layers(options, reader), options),
         expect=expected(listed(options.expect)),
-        # Layers of the user's own are not made smaller: the program may support no others.
-        without=listed(options.without) if whole else None,
+        without=listed(options.without),
         whole=whole,
         give_up=not options.no_give_up,
     )

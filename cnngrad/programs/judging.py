@@ -61,7 +61,7 @@ def run_layers(
     expect: Sequence[Tensor] = (),
     progress: Progress = lambda *_: None,
     *,
-    without: Collection[str] | None = (),
+    without: Collection[str] = (),
     whole: Sequence[SuiteLayer] = (),
     keep: Kept | None = None,
     give_up: bool = True,
@@ -73,23 +73,22 @@ def run_layers(
         layers: the layers.
         expect: the results that it must give.
         progress: called before each layer.
-        without: the features that the program does not support, so that the smallest failing layer may not need them;
-            None if that layer must be one of `layers`.
-        whole: all layers of the suite from which `layers` were chosen; empty if these are the user's own.
+        without: the features that the program does not support, so that the smallest failing layer may not need them.
+        whole: all layers of the suite from which `layers` were chosen; empty if these are the user's own, which are not
+            made smaller: the program may support no others.
         keep: the folder in which to keep the files of failing layers; None to keep none.
         give_up: whether to stop if the first three layers end in the same way, without results.
     """
     judge = Judge(programs[0])
-    unsupported = without or ()
     lead = layers[0].layer.x_lead
-    if "batch" in unsupported:
+    if "batch" in without:
         layers = _with_lead(judge, layers)
     outcomes = _outcomes(programs, layers, progress, keep, give_up)
     _see_bits(judge, outcomes)
     see_transforms(judge, outcomes)
     _seek(judge, outcomes)
     _complete(outcomes, expect)
-    call_again(judge, outcomes, STRIDED not in unsupported, programs[0] is not programs[-1])
+    call_again(judge, outcomes, STRIDED not in without, programs[0] is not programs[-1])
     said = [_ONE_SAMPLE] * (layers[0].layer.x_lead > lead) + [_TRANSFORMS] * judge.transforms
     said += [note for outcome in outcomes for note in outcome.notes]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, judge.program.written is not None)
@@ -98,7 +97,7 @@ def run_layers(
 
 
 def _with_smallest(
-    judge: Judge, found: Findings, without: Collection[str] | None, progress: Progress, keep: Kept | None
+    judge: Judge, found: Findings, without: Collection[str], progress: Progress, keep: Kept | None
 ) -> Findings:
     """The findings with the smallest layer that fails, and with what the program computes there."""
     failing = _typical(found)
@@ -107,7 +106,7 @@ def _with_smallest(
     if any(fault.id in _UNSTEADY for fault in found.faults):
         return replace(found, smallest=smallest.layer, alone=False)
     is_telling = bool(_way(smallest))
-    if without is not None and (is_telling or not smallest.end) and found.outcomes[-1].verdicts != {Verdict.NOT_RUN}:
+    if found.whole and (is_telling or not smallest.end) and found.outcomes[-1].verdicts != {Verdict.NOT_RUN}:
         smaller, alike = _smallest(judge, smallest, without, progress) if is_telling else (smallest, [])
         alone = judge.in_new_process(smaller.layer).passed is False
         found = replace(found, alike=alike, alone=alone)
