@@ -13,12 +13,10 @@ from numpy import shares_memory
 from cnngrad.arrays import Array, Arrays, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, joined
-from cnngrad.programs.verdicts import Answer, Fault
+from cnngrad.programs.verdicts import Answer, Fault, by_name
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
-# Further names of the results, for an error message.
-_OTHERS = "dW, dEdW, grad_w and the like"
 # The options that a function may take: the usual ones, and those that came later.
 _USUAL = ("stride", "padding", "dilation", "groups")
 _LATER = ("padding_mode", "transposed", "output_padding")
@@ -183,22 +181,3 @@ def _named(returned: Any) -> dict[Tensor, Any]:
         if not returned:
             raise CnngradError(f"the function returned {kind}: it must return (dw, dx), (dw, dx, db), or these by name")
     return by_name(returned, "the function returned")
-
-
-def by_name(returned: Mapping[str, Any], who: str) -> dict[Tensor, Any]:
-    """The results in a mapping; None stands for a result that is not given.
-
-    Raises:
-        CnngradError: a name of no result, or two names of one result.
-    """
-    found: dict[Tensor, Any] = {}
-    for name, value in returned.items():
-        result = Tensor.result_named(name) if isinstance(name, str) else None
-        if result is None:
-            known = ", ".join(each.keyword for each in RESULTS)
-            raise CnngradError(f"{who} the unknown name {name!r:.40}: the names are {known}, or {_OTHERS}")
-        if value is not None:
-            if result in found:
-                raise CnngradError(f"{who} {result.keyword} under two names, one of them {name!r}: give it once")
-            found[result] = value
-    return found

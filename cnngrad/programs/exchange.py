@@ -89,22 +89,19 @@ def most_bytes(shape: Shape) -> int:
 def read_results(folder: Path, layer: Layer, exchange: str) -> Answer:
     """The arrays that a program has written."""
     form = EXCHANGES[exchange]
-    files = {tensor: [folder / f"{name}.{form.ending}" for name in tensor.names] for tensor in RESULTS}
-    there = {tensor: list(filter(os.path.lexists, some)) for tensor, some in files.items()}
+    files = {name: folder / f"{name}.{form.ending}" for tensor in RESULTS for name in tensor.names}
 
-    def read(tensor: Tensor, some: list[Path]) -> Array:
-        if some[1:]:
-            raise CnngradError(f"{some[0].name} and {some[1].name} both exist: write only one of them")
+    def read(tensor: Tensor, file: Path) -> Array:
         shape = layer.written[tensor]
-        content = _content(some[0], most_bytes(shape))
+        content = _content(file, most_bytes(shape))
         if not form.raw:
-            return as_claim(tensor.key, parse(some[0].name, content, lambda _: None))
+            return as_claim(tensor.key, parse(file.name, content, lambda _: None))
         if len(content) % np.dtype(form.raw).itemsize:
             raise CnngradError(f"its {len(content)} bytes are not a whole number of {exchange} elements")
         array = np.frombuffer(content, form.raw)
         return array.reshape(shape) if array.size == prod(shape) else array
 
-    return answered({tensor: some for tensor, some in there.items() if some}, read)
+    return answered({name: file for name, file in files.items() if os.path.lexists(file)}, "the program wrote", read)
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from cnngrad.arrays import Array, Arrays
 from cnngrad.errors import CnngradError
 from cnngrad.schema import Json
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import RESULTS, Tensor
 
 if TYPE_CHECKING:
     # A worker needs neither, and both load the whole search for causes, which takes longer than NumPy.
     from cnngrad.checks import GradientReport
     from cnngrad.programs.suites import SuiteLayer
+
+# Further names of the results, for an error message.
+_OTHERS = "dW, dEdW, grad_w and the like"
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -139,11 +142,34 @@ def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
     return Answer({}, Result(verdict, words), said)
 
 
-def answered(given: Mapping[Tensor, _Value], read: Callable[[Tensor, _Value], Array]) -> Answer:
+def by_name(returned: Mapping[str, Any], who: str) -> dict[Tensor, Any]:
+    """The results in a mapping; None stands for a result that is not given.
+
+    Raises:
+        CnngradError: a name of no result, or two names of one result.
+    """
+    found: dict[Tensor, Any] = {}
+    for name, value in returned.items():
+        result = Tensor.result_named(name) if isinstance(name, str) else None
+        if result is None:
+            known = ", ".join(each.keyword for each in RESULTS)
+            raise CnngradError(f"{who} the unknown name {name!r:.40}: the names are {known}, or {_OTHERS}")
+        if value is not None:
+            if result in found:
+                raise CnngradError(f"{who} {result.keyword} under two names, one of them {name!r}: give it once")
+            found[result] = value
+    return found
+
+
+def answered(given: Mapping[str, _Value], who: str, read: Callable[[Tensor, _Value], Array]) -> Answer:
     """The answer with the arrays that `read` makes of what is given, and its errors for the others."""
     results = dict[Tensor, Array]()
     unread = dict[Tensor, Result]()
-    for tensor, each in given.items():
+    try:
+        named = by_name(given, who)
+    except CnngradError as error:
+        return failed(Verdict.FAILED, f"not readable ({error})")
+    for tensor, each in named.items():
         try:
             results[tensor] = read(tensor, each)
         except CnngradError as error:
