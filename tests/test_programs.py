@@ -297,7 +297,7 @@ def test_layers_of_ones_own(mine, capsys, tmp_path):
     assert [layer["layer"]["shapes"]["O"] for layer in findings["layers"]] == [[2, 4, 5, 4]]
     for content, told in {
         '[{"X": [[1]]}]': "layer-1",
-        "[3]": "mine.json, entry 1 holds no problem",
+        "[3]": "mine.json, entry 1 holds no object with the keys X, W",
         '[{"name": "../x"}]': "the name '../x' can't be a layer's",
         "[]": "no layer is left to run; the names are none",
     }.items():

@@ -178,10 +178,7 @@ class Reader:
 
     def _problem(self, where: str, content: Any) -> Problem:
         if not isinstance(content, Mapping):
-            raise CnngradError(
-                f"{where} holds no problem: a problem is an object with the keys {', '.join(KEYS)}; "
-                f"for arrays use -x, -w, -g"
-            )
+            raise CnngradError(f"{where} holds no object with the keys {', '.join(KEYS)}: for arrays use -x, -w, -g")
         content = {key: value.typed if isinstance(value, Loose) else value for key, value in content.items()}
         for key in content:
             if key not in (*KEYS, "schema"):
