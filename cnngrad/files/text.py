@@ -256,7 +256,7 @@ def _counts(line: Array) -> bool:
 def _is_counted(planes: Array) -> bool:
     """Whether the first line or column of a table, or the first numbers of a single one, may be indices or sizes."""
     if planes.size in planes.shape:
-        return any(prod(planes.flat[:axes]) == planes.size - axes for axes in range(1, min(6, planes.size)))
+        return any(prod(planes.flat[:axes].tolist()) == planes.size - axes for axes in range(1, min(6, planes.size)))
     array, (rows, columns) = planes[0], planes.shape[1:]
     is_index = rows > 1 and columns > 1 and _counts(array[:, 0])
     is_title = rows > 2 and columns > 1 and (_counts(array[0]) or array[0].tolist() == [rows - 1, columns])
