@@ -864,7 +864,7 @@ HOSTILE = {
     "labels": "a: " * 10_000,
     "comments": "\n/*" * 10_000,
     "commas": "," * 20_000,
-    "megabytes of brackets": "[" * 10_000_000,
+    "megabytes of brackets": "[" * 3_000_000,
     "brackets and commas": "[," * 300_000,
     "pairs of brackets": "[]" * 1_000_000,
     "zeros": "\0" * 1_000_000,
