@@ -271,6 +271,7 @@ class _Reader:
         # The headers of the text, what they declare about the current array, and what stands in front of its brackets.
         self.heads, self.about, self.fronts = list[re.Match[str]](), dict[str, str](), dict[str, str]()
         self.text = "\n" + re.sub("\r\n?", "\n", text)
+        self.unended(r"(?<=\n)[ \t]*+/\*", 0, self.text)
         if text.encode(errors="surrogatepass").translate(None, _PLAIN) or "..." in text:
             # In MATLAB, ... goes on with the next line.
             self.text = re.sub(r"([;\[])[ \t]*+\.\.\.(?=[ \t]*\n)", r"\1", self.text)
@@ -298,6 +299,11 @@ class _Reader:
             self.fail(place + found.start(), words.format(found[0][:30], *found.groups()))
         if found:
             self.fail(place, words)
+
+    def unended(self, opening: str, place: int, source: str) -> None:
+        """Refuse a comment without an end: each such beginning would be searched for its end up to the text's."""
+        found = "/*" in source and re.compile(opening).search(source, source.rfind("*/") + 1)
+        self.refuse(place, found, "a comment that does not end")
 
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
@@ -426,6 +432,7 @@ class _Reader:
             begin = max(min(keywords) - 20, 0)
             source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:])
         # Between the numbers of a line comments stand in brackets alone.
+        self.unended(r"[,;{}][ \t]*+/\*", place, source)
         source = _COMMENTS.sub(self.blank, source) if "/" in source else source
         source = source.replace(">", ")").rstrip(";, \n\f")
         marks = _marks(source)
