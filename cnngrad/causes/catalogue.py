@@ -375,14 +375,15 @@ def gap_wrong(recipe: Recipe) -> Changes:
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    for axes, less in product(some_axes(len(strides)), (0, 1)) if recipe.result is not O else ():
+    # Copies beyond the padded X meet no element of it.
+    most = _borders(recipe)[3]
+    strided = [axes for axes in some_axes(len(most)) if max(strides[axes]) > 1 and recipe.result is not O]
+    for axes, less in product(strided, (0, 1)):
         used = np.where(axes, strides, 1)
-        # Copies beyond the padded X meet no element of it.
-        counts = np.minimum(used * recipe.layer.out - less * (used - 1), _borders(recipe)[3])
+        counts = np.minimum(used * recipe.layer.out - less * (used - 1), most)
         copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
-        if max(used) > 1:
-            words = f"copies of its elements {_along(recipe, axes)}".strip()
-            yield _on(recipe, axes, output=1).at(DEDO, f"{words} instead, as np.repeat makes", *copies)
+        words = f"copies of its elements {_along(recipe, axes)}".strip()
+        yield _on(recipe, axes, output=1).at(DEDO, f"{words} instead, as np.repeat makes", *copies)
 
 
 Mistake(
