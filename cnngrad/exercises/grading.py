@@ -101,7 +101,8 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     """
     questions = sheet.questions
     notes = []
-    each = list[tuple[str, tuple[Grade, ...]]]()
+    each = []
+    seen = set()
     for line, (student, *answers) in _rows(where, content, len(questions)).items():
         student = visible(student.strip())
         grades = []
@@ -111,7 +112,8 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
             grade, note = _chosen(question, text) if question.options else _filled(question, text, partial)
             grades.append(grade)
             notes += [f"Row {line}, question {k}: {note}."] if note else []
-        notes += [f"Row {line}: {student} has a row already."] if student in dict(each) else []
+        notes += [f"Row {line}: {student} has a row already."] if student in seen else []
+        seen.add(student)
         each.append((student, tuple(grades)))
     if not any(grade.score for _, grades in each for grade in grades):
         notes.append("No answer is right. Were they given to the sheet of these options, with this --seed?")
