@@ -324,7 +324,8 @@ class _Reader:
             groups[label].append((place, said, bare[place:stop]))
         arrays = {label: array for label, pieces in groups.items() if (array := self.array(label, pieces))}
         self.refuse(0, not arrays, "the text is empty: there is no number in it")
-        self.refuse(0, "" in arrays and len(arrays) > 1, f"an array without a label beside {', '.join(arrays)[2:]}")
+        others = ", ".join(filter(None, arrays))
+        self.refuse(0, "" in arrays and others, f"an array without a label beside {others}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
     def array(self, label: str, pieces: list[_Piece]) -> Loose | None:
