@@ -656,6 +656,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("# the dX\n[[1 2]\n [3 4]]\n# the dW\n[[5 6]\n [7 8]]", "parted by comments: rows of one, or without labels"),
         ("tensor([[1, 2]])\ntensor([[5, 6]])", "nested or parted in different ways"),
         ("1 2\n3 4\n# second half\n5 6\n7 8", "a comment between rows: of one, or of two"),
+        ("1.0e+03 *\n 0x1p3 0x1p1\n 1.0 2.0", "line 2, column 2: hexadecimal numbers below a factor"),
         ("1 2\n3 4\n/* 5 6\n7 8", "line 3, column 1: a comment that does not end"),
         ("float x[] = {1,\n#if 0\n2,\n#endif\n3};", "'#if' is not a number"),
         ("n: 3\n1\n2\n3", "line 1, column 4: numbers beside a label, and others below them"),

@@ -530,6 +530,8 @@ class _Reader:
         is_float = re.search(r"(?i)float|double|half|f(?:16|32|64)\b|vec!|new", kind)
         if based and not (integer or is_float or re.search(r"(?i)0x[0-9a-f.]++(?:_?u|p)", source)):
             self.fail(place + based.start(), "hexadecimal numbers without a type: some may be negative")
+        factor = self.about.get("factor")
+        self.refuse(place, factor and based, "hexadecimal numbers below a factor of ten")
         has_octal = "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
         octal: _Steps = [(_OCTAL, lambda digits: f" {int(digits[1], 8)}")] if has_octal else []
         # In a table a letter behind a number is a unit, or 10**-6 for u.
@@ -537,7 +539,7 @@ class _Reader:
         suffixes: _Steps = [(_TYPED, ""), *octal, (_SUFFIX, "")] if is_code else []
         # A question mark makes a word no number.
         steps = [*([] if is_float else [(_LETTERED, " ?")]), *suffixes, (_POWER, "e")]
-        power = f"{float(factor):.0e}"[1:] if (factor := self.about.get("factor")) else ""
+        power = f"{float(factor):.0e}"[1:] if factor else ""
         # In chunks, since lists of words take much memory.
         for chunk in _CHUNK.finditer(source):
             words = f" {chunk[0].translate(_APART)} "
