@@ -110,6 +110,13 @@ def test_a_closed_standard_input_is_told(shell):
     assert shell("forward -", "0>/dev/null") == (2, "cnngrad: can't read standard input: Bad file descriptor\n")
 
 
+def test_what_was_saved_before_standard_output_failed_is_told(shell, tmp_path):
+    target = tmp_path / "out.npz"
+    code, err = shell(f"backward {NOTES} -o {target}", "> /dev/full")
+    assert code == 2
+    assert err == (f"cnngrad: can't write standard output: No space left on device (already written: {target})\n")
+
+
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("words", [["--help"], ["forward", NOTES], ["backward", NOTES, "--json"]])
 def test_a_disk_that_takes_a_part_of_the_output_loses_nothing_without_a_word(tmp_path, words, variable):
@@ -227,7 +234,8 @@ sys.exit(cnngrad.__main__.run())
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, preexec_fn=heed_signals)
     err = process.communicate(timeout=40)[1].decode()
-    assert (process.returncode, err) == (130, "cnngrad: interrupted\n")
+    kept = "; kept was written" if "--keep" in words else ""
+    assert (process.returncode, err) == (130, f"cnngrad: interrupted{kept}\n")
     # The end of a program is not its student's failure.
     assert not [*tmp_path.glob("kept/*.txt")]
     assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
@@ -243,7 +251,7 @@ def test_a_signal_that_the_process_is_to_ignore_is_ignored():
 
 
 @pytest.mark.parametrize("saved", [True, False])
-def test_an_interruption_while_a_result_is_shown_is_told(tmp_path, saved):
+def test_an_interruption_while_a_result_is_shown_says_what_was_written(tmp_path, saved):
     """The pipe is full and nobody reads, so the program stands in the middle of its output."""
     (tmp_path / "X.json").write_text(str([[1.5] * 300] * 300))
     target = tmp_path / "out.npy"
@@ -253,7 +261,7 @@ def test_an_interruption_while_a_result_is_shown_is_told(tmp_path, saved):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
-    assert err == "cnngrad: interrupted\n"
+    assert err == (f"cnngrad: interrupted; {target} was written\n" if saved else "cnngrad: interrupted\n")
 
 
 def test_a_terminal_gets_the_result_in_colour():

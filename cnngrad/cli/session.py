@@ -1,4 +1,4 @@
-"""The surroundings of a command: the standard streams, and the signals that may end it.
+"""The surroundings of a command: the standard streams, the signals that may end it, and the files it has written.
 
 Even if a stream is full, closed or absent, or fails during a write, the exit code is one of `ExitCode`, and cnngrad
 writes at most one line to standard error.
@@ -69,7 +69,7 @@ codecs.register_error(_PLAIN, _plain)
 
 
 class Session:
-    """The standard streams of one run, each None if it is closed.
+    """The standard streams of one run, each None if it is closed, and the files that the run writes.
 
     Attributes:
         signalled: the exit code for the signal that has interrupted the work; None if none has.
@@ -81,6 +81,7 @@ class Session:
         self.signalled: ExitCode | None = None
         self._since = -_BURST
         self._working = False
+        self._files: dict[str, object] = {}
 
     @classmethod
     def of_process(cls) -> "Session":
@@ -111,7 +112,7 @@ class Session:
         # There is nothing to clean up, and an exception raised during an import might be lost.
         if sys.stderr is not None:
             with suppress(OSError):
-                os.write(2, b"cnngrad: interrupted\n")
+                os.write(2, f"cnngrad: {self._interruption()}\n".encode())
         os._exit(code)
 
     def begin_work(self, files: Iterable[str]) -> None:
@@ -126,6 +127,7 @@ class Session:
         written = list(files)
         if len({os.path.realpath(file) for file in written}) < len(written):
             raise CnngradError(f"{' and '.join(written)} are the same file: name another for --report")
+        self._files = {file: _identity(file) for file in written}
         self._working = True
 
     def end_work(self) -> None:
@@ -164,14 +166,24 @@ class Session:
 
     def fail(self, message: str) -> ExitCode:
         """Report what is wrong with the input, and return the exit code for it."""
-        self.tell(message)
+        written = self._written()
+        self.tell(f"{message} (already written: {written})" if written else message)
         return ExitCode.BAD_INPUT
 
     def interrupted(self) -> ExitCode:
         """Report that the command was interrupted, and return the exit code for it."""
         self.ignore_signals()
-        self.tell("interrupted")
+        self.tell(self._interruption())
         return self.signalled or ExitCode.INTERRUPTED
+
+    def _interruption(self) -> str:
+        if not self._files:
+            return "interrupted"
+        return visible(f"interrupted; {self._written() or 'no file'} was written")
+
+    def _written(self) -> str:
+        """Those of the command's files that have been written since the work began."""
+        return ", ".join(file for file, before in self._files.items() if _identity(file) != before)
 
     def tell(self, message: str) -> None:
         """Print `cnngrad: message` on standard error, if it can be written."""
@@ -214,3 +226,13 @@ def _discard(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def _identity(file: str) -> object:
+    """Properties that change when a file, or something in a folder of --keep, is rewritten; None if it is not there."""
+    from cnngrad.files.kept import MARK
+
+    with suppress(OSError):
+        status = os.stat(os.path.join(file, MARK) if os.path.isdir(file) else file)
+        return status.st_ino, status.st_size, status.st_mtime_ns
+    return None
