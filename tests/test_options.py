@@ -150,6 +150,21 @@ def test_no_flip_wins_over_the_problems_key(capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)["O"] == [5, 8]
 
 
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (["backward", NOTES, "--element", "o11", "-g", "ones", "--all"], f"forward {NOTES} --all --element o11"),
+        (["forward", NOTES, "--element", "dx22", "--stride", "1"], f"backward {NOTES} --stride 1 --element x22"),
+        (["forward", "-x", "3x3", "-w", "2x2", "--element", "w11"], "backward -x 3x3 -w 2x2 -g ones --element w11"),
+        (["backward", NOTES, "--only", "dW", "--element", "x22"], f"backward {NOTES} --element x22"),
+    ],
+)  # fmt: skip
+def test_an_element_of_the_other_command_is_told_with_the_command_that_explains_it(words, right, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith(f"; type cnngrad {right}\n")
+    assert main(right.split()) == 0
+
+
 def test_an_option_that_a_layer_does_not_have_is_told():
     from cnngrad import forward
 

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -195,7 +196,13 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
         session, given = context.obj, _given(context)
         options = taken.annotation(**values, flags=given)
         _refuse(context.info_name or "", given)
-        return command(session, options)
+        try:
+            return command(session, options)
+        except CnngradError as error:
+            element = getattr(error, "element", None)
+            if element is None or context.info_name == "check":
+                raise
+            raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     # Typer reads the options from this attribute, which the type of functions lacks.
@@ -219,6 +226,15 @@ def _given(context: typer.Context) -> _Given:
         for param in context.command.params
         if (source := context.get_parameter_source(name := param.name or "")) and source.name == "COMMANDLINE"
     }
+
+
+def _as_typed(element: str, given: _Given) -> str:
+    """The command line that explains an element of the other command's results or of another gradient."""
+    forward = element.startswith("o")
+    words = ["cnngrad", "forward" if forward else "backward"]
+    words += typed(given, [flag for flag in given if flag not in ("--only", "--element", "-g" if forward else "")])
+    words += [] if forward or given.keys() & {"problem", "-g"} else ["-g", "ones"]
+    return shlex.join([*words, "--element", element])
 
 
 def typed(given: _Given, flags: Iterable[str]) -> list[str]:

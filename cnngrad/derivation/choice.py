@@ -14,6 +14,15 @@ from cnngrad.schema import Json
 from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 
 
+class ElsewhereError(CnngradError):
+    """An element that is not explained here; `element` is its name if it is explained elsewhere, else None."""
+
+    def __init__(self, message: str, element: str | None) -> None:
+        """The error for an element."""
+        super().__init__(message)
+        self.element = element
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which parts of a derivation are wanted.
@@ -49,7 +58,9 @@ class Choice:
             tensor, index = names.parse(text, tensors)
             if tensor not in tensors:
                 where, here = _ELSEWHERE[tensor], names.ranges(tensors)
-                raise CnngradError(f"element {text!r} is not explained here: {where}; here it can be {here}")
+                message = f"element {text!r} is not explained here: {where}; here it can be {here}"
+                elsewhere = tensor is not DB or names.layer.has_bias
+                raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))
         return found
 
